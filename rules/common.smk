@@ -1,0 +1,100 @@
+"""Shared by all stages: the checked configuration, the frames of each night, and the helpers that find them."""
+
+import functools
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from nebulift.config import ConfigError, complete_config
+from nebulift.dataset.version import PREVIEW_VERSION
+from nebulift.scoring.version import SCORER_VERSION
+from nebulift.stages import plan
+
+try:
+    config = complete_config(config)
+except ConfigError as error:
+    files = ", ".join(map(str, workflow.overwrite_configfiles)) or "the configuration"
+    raise WorkflowError(f"{files} cannot be used:\n{error}") from None
+
+
+wildcard_constraints:
+    night=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    chunk=r"\d+",
+
+
+@functools.cache
+def frames_of(night):
+    """All frames of a night, listed once."""
+    own = [workflow.pathvars.apply(folder) for folder in ("<results>", "<dataset>")]
+    destination = Path(sorted_folder())
+    own.append(destination)
+    try:
+        return plan.plan_night(night, config["nights"][night], destination / night, own)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@functools.cache
+def chunks_of(night):
+    """The frames of a night by the number of their chunk."""
+    return plan.chunks(frames_of(night), config["chunk_size"])
+
+
+def configured_nights(wildcards):
+    """The names of all nights; without any, an explanation."""
+    if not config["nights"]:
+        raise WorkflowError(
+            "No night is configured. Write a file night.yaml with the two lines\n"
+            "nights:\n"
+            "  2024-09-09: /folder/of/that/night\n"
+            "and run: snakemake --cores 4 --configfile night.yaml"
+        )
+    return list(config["nights"])
+
+
+def frame_files(wildcards):
+    """The files of a chunk that Snakemake can watch."""
+    frames = chunks_of(wildcards.night)[wildcards.chunk]
+    return [str(frame.path) for frame in frames if plan.is_trackable(frame)]
+
+
+def frame_names(wildcards):
+    """The frames of a chunk: name, path, and for files that Snakemake cannot watch what stands for their content."""
+    return [
+        [
+            frame.name,
+            str(frame.path),
+            "" if plan.is_trackable(frame) else plan.state(frame),
+        ]
+        for frame in chunks_of(wildcards.night)[wildcards.chunk]
+    ]
+
+
+def chunks_of_night(wildcards):
+    """The numbers of the chunks of a night."""
+    return list(chunks_of(wildcards.night))
+
+
+def reviews_of_night(wildcards):
+    """The file of a person's reviews of a night, if there is one."""
+    path = f"reviews/{wildcards.night}.tsv"
+    return [path] if exists(path) else []
+
+
+def model_file(wildcards):
+    """The model that decides: the one that is configured, or the one that is trained."""
+    path = config["model"]["path"]
+    if path is not None and not Path(path).is_file():
+        raise WorkflowError(f"model: path: {path}: no such file")
+    return path or "<results>/model/model.pth"
+
+
+def model_metrics(wildcards):
+    """What training wrote about its model; nothing for a model that is configured."""
+    return [] if config["model"]["path"] else ["<results>/model/metrics.json"]
+
+
+def sorted_folder():
+    """The folder that holds a folder of sorted frames per night."""
+    return config["sort"]["destination"] or workflow.pathvars.apply("<results>/sorted")

@@ -1,0 +1,38 @@
+"""Training: ResNet18 on the previews of the dataset.
+
+REQUIRED INPUT
+    <dataset>/dataset.tsv
+
+OUTPUT
+    <results>/model/model.pth       the network of the best epoch; where too few frames are labelled, the reason
+    <results>/model/metrics.json    how good it is, or why there is none
+    <results>/model/history.tsv     one row per epoch
+    <results>/model/args.yaml       everything that was chosen
+"""
+
+
+rule model:
+    """Train the network, or say why it cannot be trained."""
+    input:
+        dataset="<dataset>/dataset.tsv",
+    output:
+        model="<results>/model/model.pth",
+        metrics="<results>/model/metrics.json",
+        history="<results>/model/history.tsv",
+        arguments="<results>/model/args.yaml",
+    log:
+        "<logs>/model.log",
+    benchmark:
+        "<benchmarks>/model.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: lookup("train/threads", within=config)
+    resources:
+        mem_mb=3500,
+        runtime=1440,
+    params:
+        settings=lookup("train", within=config),
+    message:
+        "Training the network"
+    script:
+        "../scripts/train_model.py"

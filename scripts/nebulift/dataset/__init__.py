@@ -1,0 +1,1 @@
+"""What the network learns from: previews, splits that do not leak, folders of classes, their description."""

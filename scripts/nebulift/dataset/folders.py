@@ -1,0 +1,35 @@
+"""The dataset as folders of links, one per class, as people and other programs expect it."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+_LONGEST_NAME = 255  # bytes, on the usual file systems
+
+
+class ForeignFileError(OSError):
+    """A folder that Nebulift would write anew holds something else than its links."""
+
+
+def clear_links(folder: Path) -> None:
+    """Remove a folder of links made earlier; raises ForeignFileError, removing nothing, if it holds anything else."""
+    entries = sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True)
+    for entry in entries:
+        if not entry.is_symlink() and not entry.is_dir():
+            raise ForeignFileError(f"{entry}: not a link made by Nebulift; move it away or choose another folder")
+    for entry in entries:
+        entry.unlink() if entry.is_symlink() else entry.rmdir()
+    if folder.is_dir():
+        folder.rmdir()
+
+
+def link_frames(folder: Path, frames: Iterable[tuple[str, str, str]]) -> None:
+    """Link each (place below `folder`, path of the file, path of its preview); the preview lies beside as .png."""
+    for place, path, preview in frames:
+        link = folder / place
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(Path(path).absolute())
+        name = f"{link.name}.png"
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            name = Path(preview).name
+        link.with_name(name).symlink_to(Path(preview).absolute())

@@ -1,0 +1,91 @@
+"""The preview of a frame: what a network, or a person in a hurry, needs to see of it, in 224 x 224 pixels.
+
+A thumbnail alone would shrink a star of 3 pixels to a sixth of one and erase focus, tracking and thin trails. So a
+preview has three channels: the stretched thumbnail (clouds, gradients), a thumbnail that keeps peaks (trails,
+defects), and a mosaic of cut-outs of stars at native scale (focus, tracking).
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from nebulift.dataset.version import PREVIEW_VERSION as PREVIEW_VERSION
+from nebulift.files import replacing
+from nebulift.scoring.score import FrameScore
+
+PREVIEW_SIZE_PX = 224
+_MOSAIC_SIDE = 7  # 7 x 7 cut-outs
+_CUT_OUT_PX = PREVIEW_SIZE_PX // _MOSAIC_SIDE
+
+
+def make_preview(score: FrameScore) -> NDArray[np.uint8]:
+    """Return the preview (224, 224, 3), uint8, of a scored frame: thumbnail, peaks, star mosaic."""
+    residual, noise = score.residual, score.background.noise_adu
+    signal = residual / np.float32(noise)
+    # The thumbnail shows the sky as it is, brighter clouds and all, against the frame's own middle level.
+    sky = score.background.level - np.float32(score.background.level_adu)
+    thumbnail = _stretch(_shrink(signal + sky / np.float32(noise)), low=-6.0, high=60.0)
+    peaks = _stretch(_shrink_to_peaks(np.where(score.hot, np.float32(0), signal)), low=0.0, high=200.0)
+    return np.stack([thumbnail, peaks, _star_mosaic(signal, score)], axis=-1)
+
+
+def write_preview(path: Path, preview: NDArray[np.uint8]) -> None:
+    """Write a preview as PNG, atomically; the channels are stored in their order as blue, green, red."""
+    with replacing(path) as temporary:
+        encoded, data = cv2.imencode(".png", preview)
+        if not encoded:
+            raise OSError(f"{path}: the preview could not be encoded as PNG")
+        temporary.write_bytes(data.tobytes())
+
+
+def read_preview(path: Path) -> NDArray[np.uint8]:
+    """Read a preview (224, 224, 3), uint8; raises OSError naming the file when it is none."""
+    image = cv2.imdecode(np.frombuffer(path.read_bytes(), dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.shape != (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX, 3) or image.dtype != np.uint8:
+        raise OSError(f"{path}: not a preview of {PREVIEW_SIZE_PX} x {PREVIEW_SIZE_PX} x 3 pixels of 8 bits")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _shrink(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    size = (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _shrink_to_peaks(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shrink so that each pixel shows the brightest of those it stands for, lightly smoothed against noise."""
+    smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
+    height, width = image.shape
+    kernel = (max(1, -(-width // PREVIEW_SIZE_PX)), max(1, -(-height // PREVIEW_SIZE_PX)))
+    widened = cv2.dilate(smooth, np.ones(kernel[::-1], np.uint8))
+    size = (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX)
+    return np.asarray(cv2.resize(widened, size, interpolation=cv2.INTER_NEAREST), dtype=np.float32)
+
+
+def _star_mosaic(signal: NDArray[np.float32], score: FrameScore) -> NDArray[np.uint8]:
+    """Return 7 x 7 cut-outs of the brightest unsaturated stars, each scaled to its own peak; 0 where there is none."""
+    mosaic = np.zeros((PREVIEW_SIZE_PX, PREVIEW_SIZE_PX), dtype=np.uint8)
+    height, width = signal.shape
+    half = _CUT_OUT_PX // 2
+    place = 0
+    for x, y in zip(np.rint(score.stars.x_px).astype(int), np.rint(score.stars.y_px).astype(int), strict=True):
+        if place == _MOSAIC_SIDE**2:
+            break
+        if not (half <= x < width - half and half <= y < height - half) or score.saturated[y, x]:
+            continue
+        cut_out = signal[y - half : y + half, x - half : x + half]
+        row, column = divmod(place, _MOSAIC_SIDE)
+        target = np.s_[
+            row * _CUT_OUT_PX : (row + 1) * _CUT_OUT_PX, column * _CUT_OUT_PX : (column + 1) * _CUT_OUT_PX
+        ]
+        mosaic[target] = _stretch(cut_out, low=-3.0, high=max(10.0, float(cut_out.max())))
+        place += 1
+    return mosaic
+
+
+def _stretch(image: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+    """Bring [low, high] in units of the sky noise to 0 to 255 by an asinh curve (Lupton et al. 2004)."""
+    share = np.clip((image - low) / (high - low), 0, 1)
+    curve = np.arcsinh(share * 20) / np.arcsinh(20.0)
+    return np.asarray(np.rint(255 * curve), dtype=np.uint8)

@@ -1,0 +1,154 @@
+"""Every frame of a night against its group: the frames of the same target, filter, exposure and camera."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nebulift.tables import Row
+
+# Faint stars drown when the sky brightens. Counts of stars grow as 10^(0.3 m) at the magnitudes that small
+# telescopes reach (Bahcall & Soneira 1980), so they fall with the noise to the power -0.75.
+_COUNT_SLOPE = 0.3 * 2.5
+# A transparent frame has the most light: clouds only take. A high quantile stays with the clear frames
+# even in a night that is clouded for most of its time.
+_CLEAR_QUANTILE = 0.8
+_SHARP_QUANTILE = 0.25
+_FEWEST_STARS = 10
+# Two frames are dithered apart by more than this, and no two trails of the sky agree so well.
+_SAME_LINE_PX, _SAME_LINE_FRAMES = 4.0, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the night says of one frame; None where there is too little to compare with.
+
+    `group` names the frames it was compared with and `group_frames` counts them. `star_count_ratio` (allowing for
+    chance and for a brighter sky), `star_flux_ratio` (the light of the brightest stars), `fwhm_ratio`,
+    `background_ratio` are relative to the group; `background_structure_excess_sigma` is what the group's own frames do
+    not show. `streak_significance` leaves out lines that stay on the detector; `persistent_streaks` counts these.
+    """
+
+    group: str
+    group_frames: int
+    star_count_ratio: float | None
+    star_flux_ratio: float | None
+    fwhm_ratio: float | None
+    background_ratio: float | None
+    background_structure_excess_sigma: float | None
+    streak_significance: float | None
+    persistent_streaks: int
+
+
+def group_of(row: Row) -> str:
+    """Return the name of the group of a frame: target, filter, exposure, camera and the picture's size."""
+    exposure = "" if row["exposure_s"] is None else f"{row['exposure_s']:g} s"
+    size = f"{row['width_px']}x{row['height_px']}"
+    return " | ".join(part or "?" for part in (row["object"], row["filter"], exposure, row["camera"], size))
+
+
+def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
+    """Return the context of each measured row of one night's score table, in its order.
+
+    Groups of fewer than `smallest_group` frames give no relative figures.
+    """
+    persistent = _persistent_streaks(scores)
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, row in enumerate(scores):
+        groups[group_of(row)].append(index)
+    contexts: dict[int, Context] = {}
+    for name, members in groups.items():
+        rows = [scores[index] for index in members]
+        large = len(rows) >= smallest_group
+        clear_count = _quantile((_count_at_unit_noise(row) for row in rows), _CLEAR_QUANTILE) if large else None
+        clear_flux = _quantile((_bright_flux(row) for row in rows), _CLEAR_QUANTILE) if large else None
+        sharp = _quantile((row["fwhm_px"] for row in rows), _SHARP_QUANTILE) if large else None
+        sky = _quantile((row["background_adu"] for row in rows), 0.5) if large else None
+        structure = _quantile((row["background_structure_sigma"] for row in rows), 0.5) if large else None
+        for index, row in zip(members, rows, strict=True):
+            streaks = [s for i, s in enumerate(json.loads(row["streaks"])) if (index, i) not in persistent]
+            contexts[index] = Context(
+                group=name,
+                group_frames=len(rows),
+                star_count_ratio=_count_ratio(row, clear_count),
+                star_flux_ratio=_ratio(_bright_flux(row), clear_flux),
+                fwhm_ratio=_ratio(row["fwhm_px"], sharp),
+                background_ratio=_ratio(row["background_adu"], sky),
+                background_structure_excess_sigma=(
+                    None if structure is None else row["background_structure_sigma"] - structure
+                ),
+                streak_significance=max((s[0] for s in streaks), default=0.0),
+                persistent_streaks=sum((index, i) in persistent for i in range(_MOST_STREAKS)),
+            )
+    return [contexts[index] for index in range(len(scores))]
+
+
+_MOST_STREAKS = 16
+
+
+def _count_at_unit_noise(row: Row) -> float:
+    """Return the count of stars that the frame would have under a sky of unit noise, for comparison alone."""
+    noise_e = max(float(row["background_noise_adu"]), 1e-9)
+    return float(row["star_count"]) * noise_e**_COUNT_SLOPE
+
+
+def _count_ratio(row: Row, clear: float | None) -> float | None:
+    """Return the share of the group's stars that the frame shows, at the upper end of what chance allows."""
+    if clear is None or not row["background_noise_adu"]:
+        return None
+    reference = clear / max(float(row["background_noise_adu"]), 1e-9) ** _COUNT_SLOPE
+    if reference < _FEWEST_STARS:
+        return None
+    count = float(row["star_count"])
+    return (count + 2 * math.sqrt(max(count, 1.0))) / reference
+
+
+def _bright_flux(row: Row) -> float | None:
+    flux = row["bright_star_flux_adu"]
+    return flux if flux is not None and row["star_count"] >= _FEWEST_STARS else None
+
+
+def _quantile(values: Iterable[float | None], quantile: float) -> float | None:
+    present = [value for value in values if value is not None]
+    return float(np.quantile(present, quantile)) if present else None
+
+
+def _ratio(value: float | None, reference: float | None) -> float | None:
+    return None if value is None or reference is None or reference <= 0 else value / reference
+
+
+def _persistent_streaks(scores: Sequence[Row]) -> set[tuple[int, int]]:
+    """Return (row, streak) of lines that lie at the same place of the detector in several frames of one size.
+
+    A trail of the sky is elsewhere in the next frame; a line that stays is the camera's.
+    """
+    by_size: dict[tuple[int, int], list[tuple[int, int, float, float, float]]] = defaultdict(list)
+    for index, row in enumerate(scores):
+        size = (row["width_px"], row["height_px"])
+        for number, (_, x1, y1, x2, y2, _) in enumerate(json.loads(row["streaks"])):
+            # A line by its angle and its distance from the centre: its ends are known less well.
+            angle = math.atan2(y2 - y1, x2 - x1) % math.pi
+            middle_x, middle_y = (x1 + x2 - size[0]) / 2, (y1 + y2 - size[1]) / 2
+            distance = -math.sin(angle) * middle_x + math.cos(angle) * middle_y
+            by_size[size].append((index, number, angle, distance, math.hypot(x2 - x1, y2 - y1)))
+    found: set[tuple[int, int]] = set()
+    for lines in by_size.values():
+        for index, number, angle, distance, length in lines:
+            frames = {
+                other
+                for other, _, angle2, distance2, length2 in lines
+                if _same_line(angle, distance, angle2, distance2, max(length, length2))
+            }
+            if len(frames) >= _SAME_LINE_FRAMES:
+                found.add((index, number))
+    return found
+
+
+def _same_line(angle1: float, distance1: float, angle2: float, distance2: float, length: float) -> bool:
+    turn = abs(angle1 - angle2)
+    if turn > math.pi / 2:  # 1 degree and 179 degrees differ by 2; the distance changes its sign
+        turn, distance2 = math.pi - turn, -distance2
+    return turn * length / 2 <= 2 * _SAME_LINE_PX and abs(distance1 - distance2) <= _SAME_LINE_PX

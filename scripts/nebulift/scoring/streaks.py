@@ -1,0 +1,393 @@
+"""Straight trails of satellites, aircraft and meteors, also below the noise of a pixel.
+
+The frame is flattened, binned and its stars are masked; a fast Radon transform (after Nir, Zackay & Ofek 2018)
+proposes lines in all directions and of partial length, and each is verified by medians along its strip, which
+a few bright pixels cannot move.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from nebulift.scoring.background import Background
+from nebulift.scoring.radon import line_sums
+from nebulift.scoring.robust import MAD_TO_SIGMA, standard_deviation_from_mad
+
+_LONG_SIDE = 1024  # binned pixels: a faint trail is several pixels wide and loses little
+_CLIP = 2.5  # sigma: beyond it a pixel says no more about a faint line, it may be a star
+_STAR_SIGMA, _STAR_FOOT_SIGMA = 6.0, 3.0
+_COMPACT_PX = 20  # binned pixels; what is shorter is a star, a galaxy or a piece of one
+_THIN = 5.0  # times longer than wide
+_SLENDER = 8.0  # the same for a whole trail
+_ALIGNED_PX = 1.5  # binned pixels that a line along a row or a column may leave it by
+_BORDER = 0.01  # of the side
+_STRIP_HALF_WIDTH = 1.5  # binned pixels
+_TILE_PX = 32  # binned pixels: the sky is smooth over it, a trail is not
+_PROPOSALS = 32
+_PROPOSAL_SIGMA = 5.0
+_MOST_STREAKS = 5
+_PARTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """One trail: `significance` in sigma, end points in pixels of the full frame, width in pixels."""
+
+    significance: float
+    x1_px: float
+    y1_px: float
+    x2_px: float
+    y2_px: float
+    width_px: float
+
+    @property
+    def length_px(self) -> float:
+        """Distance between the end points in pixels."""
+        return math.hypot(self.x2_px - self.x1_px, self.y2_px - self.y1_px)
+
+
+def find_streaks(
+    residual: NDArray[np.float32], background: Background, hot: NDArray[np.bool_], sigma: float
+) -> list[Streak]:
+    """Return the trails in `residual` (background-subtracted float32 ADU) of at least `sigma`, strongest first."""
+    binning = max(1, math.ceil(max(residual.shape) / _LONG_SIDE))
+    image, weight = _flatten(residual, background.invalid | hot, background.noise_adu, binning)
+    masked = _mask_compact(image, weight)
+    found: list[Streak] = []
+    for line in _propose(image, masked):
+        if any(_along(line, other) for other in found):
+            continue  # one trail is proposed many times over
+        streak = _verify(image, masked, line)
+        if streak is not None and streak.significance >= sigma and _is_of_the_sky(streak, image.shape):
+            found.append(streak)
+    found = sorted(found, key=lambda streak: -streak.significance)
+    distinct = [s for i, s in enumerate(found) if not any(_along(s, other) for other in found[:i])]
+    return [_in_full_frame(streak, binning) for streak in distinct[:_MOST_STREAKS]]
+
+
+def _flatten(
+    residual: NDArray[np.float32], bad: NDArray[np.bool_], noise_adu: float, binning: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the binned image in units of its own local noise, banding removed, and the share of good pixels."""
+    height, width = (side - side % binning for side in residual.shape)
+    good = (~bad[:height, :width]).astype(np.float32)
+    values = np.where(good > 0, residual[:height, :width], np.float32(0))
+    size = (width // binning, height // binning)
+    weight = cv2.resize(good, size, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(values, size, interpolation=cv2.INTER_AREA) / np.maximum(weight, 0.25)
+    # Cameras add to whole rows and columns; what is the same in all of one is not the sky's.
+    image -= np.median(image, axis=1, keepdims=True)
+    image -= np.median(image, axis=0, keepdims=True)
+    level, noise = _local_level_and_noise(image)
+    # Where whole numbers hide the noise, there is no less of it than in the rest of the frame.
+    image = (image - level) / np.maximum(noise, max(0.5 * float(np.median(noise)), 0.5 * noise_adu / binning))
+    return image.astype(np.float32), weight
+
+
+def _local_level_and_noise(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return maps of the local median and of the local noise, smooth between tiles."""
+    height, width = image.shape
+    padded = np.pad(image, ((0, -height % _TILE_PX), (0, -width % _TILE_PX)), mode="symmetric")
+    rows, columns = padded.shape[0] // _TILE_PX, padded.shape[1] // _TILE_PX
+    tiles = padded.reshape(rows, _TILE_PX, columns, _TILE_PX).swapaxes(1, 2).reshape(rows, columns, -1)
+    level = np.median(tiles, axis=2)
+    noise = MAD_TO_SIGMA * np.median(np.abs(tiles - level[:, :, None]), axis=2)
+    size = (padded.shape[1], padded.shape[0])
+    maps = [
+        cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for grid in (level, noise)
+    ]
+    return maps[0][:height, :width], maps[1][:height, :width]
+
+
+def _mask_compact(image: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return the mask of what is bright and compact, so that stars do not line up; long thin pieces stay."""
+    foot = (image > _STAR_FOOT_SIGMA).astype(np.uint8)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(foot, connectivity=8)
+    peak = np.zeros(count, dtype=np.float32)
+    np.maximum.at(peak, labels.ravel(), image.ravel())
+    extent = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
+    thin = np.zeros(count, dtype=bool)
+    for label in np.flatnonzero((extent > _COMPACT_PX) & (peak > _STAR_SIGMA)):
+        if label:
+            thin[label] = _is_thin(labels, boxes[label], label)
+    compact = (peak > _STAR_SIGMA) & ~thin
+    compact[0] = False
+    masked = cv2.dilate(compact[labels].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    masked |= weight < 0.5
+    # The first and last rows and columns of a sensor are seldom like the others.
+    for side, edge in ((0, masked), (1, masked.T)):
+        margin = max(4, round(_BORDER * masked.shape[side]))
+        edge[:margin] = True
+        edge[-margin:] = True
+    return np.asarray(masked)
+
+
+def _is_thin(labels: NDArray[np.int32], box: NDArray[np.int32], label: int) -> bool:
+    """Tell whether a bright piece is long and thin, by its second moments: merged stars and galaxies are not."""
+    left, top, width, height = box[:4]
+    y, x = np.nonzero(labels[top : top + height, left : left + width] == label)
+    spread = np.linalg.eigvalsh(np.cov(np.stack([x, y]).astype(np.float64)))
+    return bool(spread[1] > _THIN**2 * max(spread[0], 0.25))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A proposed line in binned pixels."""
+
+    score: float
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+def _propose(image: NDArray[np.float32], masked: NDArray[np.bool_]) -> list[_Line]:
+    """Return the lines whose sums stand out most, best first."""
+    clipped = np.where(masked, np.float32(0), np.clip(image, -_CLIP, _CLIP))
+    valid = (~masked).astype(np.float32)
+    spread = float(np.std(clipped[~masked])) if not masked.all() else 1.0
+    mean = float(np.mean(clipped[~masked])) if not masked.all() else 0.0
+    clipped = np.where(masked, np.float32(0), (clipped - mean) / max(spread, 1e-6)).astype(np.float32)
+    lines: list[_Line] = []
+    for transposed in (False, True):
+        for flipped in (False, True):
+            lines += _propose_leaning(
+                _oriented(clipped, transposed, flipped),
+                _oriented(valid, transposed, flipped),
+                image.shape,
+                transposed,
+                flipped,
+            )
+    return sorted(lines, key=lambda line: -line.score)[:_PROPOSALS]
+
+
+def _oriented(image: NDArray[np.float32], transposed: bool, flipped: bool) -> NDArray[np.float32]:
+    """Return `image` turned and flipped, with rows padded to a power of two."""
+    turned = image.T if transposed else image
+    turned = turned[:, ::-1] if flipped else turned
+    rows = 1 << max(5, math.ceil(math.log2(turned.shape[0])))
+    return np.ascontiguousarray(np.pad(turned, ((0, rows - turned.shape[0]), (0, 0))))
+
+
+def _propose_leaning(
+    image: NDArray[np.float32],
+    valid: NDArray[np.float32],
+    shape: tuple[int, ...],
+    transposed: bool,
+    flipped: bool,
+) -> list[_Line]:
+    """Return the best lines of one of the four orientations, in coordinates of the unturned image."""
+    rows, columns = image.shape
+    lines = []
+    for (block, sums), (_, pixels) in zip(
+        line_sums(image, rows // 8), line_sums(valid, rows // 8), strict=True
+    ):
+        for lanes in (1, 2):
+            total = sums if lanes == 1 else sums[:, :-1] + sums[:, 1:]
+            number = pixels if lanes == 1 else pixels[:, :-1] + pixels[:, 1:]
+            score = np.where(number >= 0.5 * lanes * block, total, 0) / np.sqrt(np.maximum(number, 1))
+            for _ in range(4):
+                flat = int(np.argmax(score))
+                row, column = divmod(flat, score.shape[1])
+                if score[row, column] < _PROPOSAL_SIGMA:
+                    break
+                top, shift = row - row % block, row % block
+                x1 = column - rows + (lanes - 1) / 2
+                line = (float(score[row, column]), x1, float(top), x1 + shift, float(top + block - 1))
+                lines.append(_unturn(line, shape, transposed, flipped))
+                near = np.s_[max(0, row - 8) : row + 9, max(0, column - 8) : column + 9]
+                score[near] = 0
+    return lines
+
+
+def _unturn(
+    line: tuple[float, float, float, float, float], shape: tuple[int, ...], transposed: bool, flipped: bool
+) -> _Line:
+    """Bring a line of a turned image back to the image's own coordinates."""
+    score, x1, y1, x2, y2 = line
+    width = shape[0] if transposed else shape[1]
+    if flipped:
+        x1, x2 = width - 1 - x1, width - 1 - x2
+    if transposed:
+        x1, y1, x2, y2 = y1, x1, y2, x2
+    return _Line(score, x1, y1, x2, y2)
+
+
+def _verify(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line) -> Streak | None:
+    """Measure a proposed line along its whole course; None where the light is not that of a trail."""
+    best: tuple[float, _Line] | None = None
+    length = math.hypot(line.x2 - line.x1, line.y2 - line.y1)
+    # The transform knows a line to about a pixel at its ends: look around for the best one.
+    normal_x, normal_y = -(line.y2 - line.y1) / length, (line.x2 - line.x1) / length
+    for shift1 in (-1.5, 0.0, 1.5):
+        for shift2 in (-1.5, 0.0, 1.5):
+            moved = _Line(
+                line.score,
+                line.x1 + shift1 * normal_x,
+                line.y1 + shift1 * normal_y,
+                line.x2 + shift2 * normal_x,
+                line.y2 + shift2 * normal_y,
+            )
+            profile = _profile(image, masked, moved, 0.0)
+            total = float(np.nansum(profile))
+            if best is None or total > best[0]:
+                best = (total, moved)
+    assert best is not None
+    line = _extend(best[1], image.shape)
+    centre = _profile(image, masked, line, 0.0)
+    lanes = [offset * (2 * _STRIP_HALF_WIDTH + 1.0) for offset in (-3, -2, 2, 3)]
+    beside = np.nanmedian(np.stack([_profile(image, masked, line, offset) for offset in lanes]), axis=0)
+    contrast = centre - np.nan_to_num(beside)
+    start, stop = _extent(contrast)
+    inside = contrast[start:stop]
+    inside = inside[np.isfinite(inside)]
+    if len(inside) < 12:
+        return None
+    outside = np.concatenate([_profile(image, masked, line, offset) for offset in lanes])
+    noise = standard_deviation_from_mad(outside[np.isfinite(outside)]) if np.isfinite(outside).any() else 1.0
+    # Neighbouring samples of a strip share pixels only across it; the median's efficiency is 0.64.
+    significance = float(np.median(inside)) * math.sqrt(0.64 * len(inside)) / max(noise, 1e-6) / 1.1
+    # A trail shines all along; a row of a few stars does not.
+    parts = [float(np.mean(part)) for part in np.array_split(inside, _PARTS)]
+    if sum(part > 0.3 * float(np.median(inside)) for part in parts) < _PARTS - 1:
+        return None
+    x1, y1, x2, y2 = _points(line, start, stop)
+    return Streak(significance, x1, y1, x2, y2, _width(image, masked, line, start, stop))
+
+
+def _samples(line: _Line) -> int:
+    return max(2, round(math.hypot(line.x2 - line.x1, line.y2 - line.y1)))
+
+
+def _points(line: _Line, start: int, stop: int) -> tuple[float, float, float, float]:
+    """Return the end points of samples `start` to `stop` of a line."""
+    number = _samples(line)
+    share1, share2 = start / number, stop / number
+    dx, dy = line.x2 - line.x1, line.y2 - line.y1
+    return (
+        line.x1 + share1 * dx,
+        line.y1 + share1 * dy,
+        line.x1 + share2 * dx,
+        line.y1 + share2 * dy,
+    )
+
+
+def _profile(
+    image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, offset: float
+) -> NDArray[np.float64]:
+    """Return the mean across the strip at each pixel along a line, moved sideways by `offset`; NaN where masked."""
+    number = _samples(line)
+    along = (np.arange(number) + 0.5) / number
+    dx, dy = line.x2 - line.x1, line.y2 - line.y1
+    length = math.hypot(dx, dy)
+    across = np.array([-1.0, 0.0, 1.0]) + offset
+    x = np.rint(line.x1 + along[:, None] * dx - across * dy / length).astype(int)
+    y = np.rint(line.y1 + along[:, None] * dy + across * dx / length).astype(int)
+    height, width = image.shape
+    usable = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+    usable &= ~masked[y, x]
+    values = np.where(usable, np.clip(image[y, x], -_CLIP, 2 * _CLIP), 0.0)
+    counted = usable.sum(axis=1)
+    return np.where(counted >= 2, values.sum(axis=1) / np.maximum(counted, 1), np.nan)
+
+
+def _extend(line: _Line, shape: tuple[int, ...]) -> _Line:
+    """Lengthen a line to the borders of the image: a proposal may be only a part of the trail."""
+    height, width = shape[0], shape[1]
+    dx, dy = line.x2 - line.x1, line.y2 - line.y1
+    spans = [
+        sorted(((0 - origin) / step, (size - 1 - origin) / step))
+        for origin, step, size in ((line.x1, dx, width), (line.y1, dy, height))
+        if abs(step) > 1e-9
+    ]
+    first = max(span[0] for span in spans)
+    last = min(span[1] for span in spans)
+    return _Line(
+        line.score, line.x1 + first * dx, line.y1 + first * dy, line.x1 + last * dx, line.y1 + last * dy
+    )
+
+
+def _extent(contrast: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the run of samples that holds the trail: the largest sum above half of the trail's brightness."""
+    filled = np.nan_to_num(np.clip(contrast, -_CLIP, _CLIP))
+    level = 0.0
+    start, stop = 0, len(filled)
+    # The level to beat depends on the trail's brightness, and that on its extent: two rounds settle it.
+    for _ in range(3):
+        excess = np.concatenate([[0.0], np.cumsum(filled - level)])
+        lowest = np.minimum.accumulate(excess)
+        stop = int(np.argmax(excess - lowest))
+        start = int(np.argmin(excess[: stop + 1]))
+        level = 0.5 * max(0.0, float(np.mean(filled[start:stop]))) if stop > start else 0.0
+    return start, stop
+
+
+def _width(
+    image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, start: int, stop: int
+) -> float:
+    """Return the full width at half maximum of the trail in binned pixels."""
+    offsets = np.arange(-12.0, 12.5, 1.0)
+    means = np.array(
+        [np.nanmean(np.append(_profile(image, masked, line, o)[start:stop], 0.0)) for o in offsets]
+    )
+    peak = means[12]
+    above = means > 0.5 * peak
+    left, right = 12, 12
+    while left > 0 and above[left - 1]:
+        left -= 1
+    while right < len(above) - 1 and above[right + 1]:
+        right += 1
+    return float(right - left + 1)
+
+
+def _along(line: "_Line | Streak", streak: Streak) -> bool:
+    """Tell whether a line runs along a streak already found: both its ends lie beside the streak's own line."""
+    x1, y1, x2, y2 = (
+        (line.x1, line.y1, line.x2, line.y2)
+        if isinstance(line, _Line)
+        else (line.x1_px, line.y1_px, line.x2_px, line.y2_px)
+    )
+    length = max(streak.length_px, 1e-6)
+    normal_x, normal_y = (streak.y1_px - streak.y2_px) / length, (streak.x2_px - streak.x1_px) / length
+    reach = 3 + streak.width_px
+    return all(
+        abs((x - streak.x1_px) * normal_x + (y - streak.y1_px) * normal_y) < reach
+        for x, y in ((x1, y1), (x2, y2))
+    )
+
+
+def _is_of_the_sky(streak: Streak, shape: tuple[int, ...]) -> bool:
+    """Tell a trail from nebulae, which are broad for their length, and from what a camera draws.
+
+    A camera's lines (bleeding columns, banding, the borders of the sensor) run exactly along rows or columns.
+    """
+    if streak.length_px < _SLENDER * streak.width_px:
+        return False
+    if min(abs(streak.x2_px - streak.x1_px), abs(streak.y2_px - streak.y1_px)) <= _ALIGNED_PX:
+        return False
+    height, width = shape[0], shape[1]
+    for ends, side in (((streak.x1_px, streak.x2_px), width), ((streak.y1_px, streak.y2_px), height)):
+        margin = max(8.0, 2 * _BORDER * side)
+        if max(ends) < margin or min(ends) > side - 1 - margin:
+            return False
+    return True
+
+
+def _in_full_frame(streak: Streak, binning: int) -> Streak:
+    """Scale a streak from binned to full pixels; pixel centres lie at whole numbers in both."""
+
+    def full(value: float) -> float:
+        return value * binning + (binning - 1) / 2
+
+    return Streak(
+        significance=streak.significance,
+        x1_px=full(streak.x1_px),
+        y1_px=full(streak.y1_px),
+        x2_px=full(streak.x2_px),
+        y2_px=full(streak.y2_px),
+        width_px=streak.width_px * binning,
+    )

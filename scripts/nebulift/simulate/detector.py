@@ -1,0 +1,99 @@
+"""The camera: where it is more or less sensitive, its defects, and how light becomes numbers."""
+
+import math
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from nebulift.simulate.equipment import Camera, Telescope
+
+Image = npt.NDArray[np.float32]
+
+FILTER_RESPONSE = {"R": 0.65, "G": 1.0, "B": 0.6}
+"""Of a one-shot-colour sensor to the sky and a white star, relative to green."""
+FILTER_COLOUR = {"R": 0.3, "G": 0.0, "B": -0.4}
+"""Relative change of that response per unit of a star's colour."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What a camera's pixels are like behind a telescope; arrays of shape (h, w), read-only."""
+
+    response: Image
+    """Share of the light in a pixel that becomes electrons: vignetting, pixel gains, colour filters, bad columns."""
+    colour_response: Image | None
+    """Change of `response`, as a factor, per unit of a star's colour; None for monochrome."""
+    dark_e_per_s: Image
+    hot_pixels: int
+
+
+@lru_cache(maxsize=2)
+def detector(camera: Camera, telescope: Telescope) -> Detector:
+    """Draw the pixels of a camera; its name and size fix its gains and defects for good."""
+    shape = (camera.height_px, camera.width_px)
+    rng = np.random.default_rng([zlib.crc32(camera.name.encode()), *shape])
+    response = 1.0 + camera.pixel_gain_rms * rng.standard_normal(shape, dtype=np.float32)
+    hot = rng.random(shape, dtype=np.float32) < camera.hot_pixel_fraction
+    hot_pixels = int(hot.sum())
+    dark = np.full(shape, camera.dark_e_per_s, dtype=np.float32)
+    dark[hot] += 10 ** rng.uniform(math.log10(2.0), math.log10(300.0), hot_pixels)
+    for column in rng.integers(0, camera.width_px, camera.bad_columns):
+        response[int(rng.integers(0, camera.height_px)) :, column] *= 0.94
+    response *= _vignetting(shape, telescope.vignetting)
+    colour_response = None
+    if camera.bayer_pattern:
+        response *= _mosaic(camera.bayer_pattern, FILTER_RESPONSE, shape)
+        colour_response = _mosaic(camera.bayer_pattern, FILTER_COLOUR, shape)
+        colour_response.flags.writeable = False
+    response.flags.writeable = dark.flags.writeable = False
+    return Detector(response, colour_response, dark, hot_pixels)
+
+
+def add_cosmic_rays(electrons: Image, camera: Camera, exposure_s: float, rng: np.random.Generator) -> None:
+    """Add the hits of one exposure to `electrons` (h, w) in place: dots and tracks of some pixels."""
+    height, width = electrons.shape
+    hits = rng.poisson(camera.cosmic_rays_per_mpix_per_s * exposure_s * height * width / 1e6)
+    for _ in range(hits):
+        x, y, angle = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0, 2 * math.pi)
+        length, charge = rng.exponential(4.0), rng.lognormal(math.log(2500.0), 0.7)
+        along = np.arange(0.0, length + 0.25, 0.25)
+        column = np.floor(x + along * math.cos(angle)).astype(np.intp)
+        row = np.floor(y + along * math.sin(angle)).astype(np.intp)
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        # A longer track leaves more in all, but not per pixel.
+        per_step = charge * (1.0 + length / 4.0) / len(along)
+        np.add.at(electrons, (row[inside], column[inside]), np.float32(per_step))
+
+
+def read_out(
+    expected_e: Image, camera: Camera, exposure_s: float, rng: np.random.Generator
+) -> npt.NDArray[np.uint16]:
+    """Turn the electrons expected in each pixel (h, w) into what the camera's file holds, in ADU.
+
+    Photons and dark current are Poisson; the amplifier adds its noise and clips at the full well, the converter at its top.
+    """
+    electrons = rng.poisson(expected_e).astype(np.float32)
+    add_cosmic_rays(electrons, camera, exposure_s, rng)
+    electrons += np.float32(camera.read_noise_e) * rng.standard_normal(electrons.shape, dtype=np.float32)
+    np.minimum(electrons, np.float32(camera.full_well_e), out=electrons)
+    electrons /= np.float32(camera.gain_e_per_adu)
+    electrons += np.float32(camera.bias_adu)
+    np.rint(electrons, out=electrons)
+    return np.clip(electrons, 0, camera.saturation_adu, out=electrons).astype(np.uint16)
+
+
+def _vignetting(shape: tuple[int, int], loss: float) -> Image:
+    """Light that reaches each pixel, 1 in the centre, 1 - loss in the corners."""
+    y, x = (np.linspace(-1.0, 1.0, size, dtype=np.float32) * size for size in shape)
+    corner2 = float(shape[0] ** 2 + shape[1] ** 2)
+    return np.asarray(1.0 - loss * (y[:, None] ** 2 + x[None, :] ** 2) / corner2, dtype=np.float32)
+
+
+def _mosaic(pattern: str, value_of: dict[str, float], shape: tuple[int, int]) -> Image:
+    """Spread the values of the colour filters over the frame."""
+    tile = np.array([value_of[letter] for letter in pattern], dtype=np.float32).reshape(2, 2)
+    repeats = ((shape[0] + 1) // 2, (shape[1] + 1) // 2)
+    return np.tile(tile, repeats)[: shape[0], : shape[1]].copy()

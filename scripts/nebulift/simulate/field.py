@@ -1,0 +1,109 @@
+"""The star field of one night, and how it moves, sharpens and sinks while the night goes on."""
+
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nebulift.simulate.equipment import Camera, Sky, Telescope
+
+FloatArray = npt.NDArray[np.float64]
+
+COUNT_SLOPE = 0.3
+"""d log10 N / d magnitude of star counts around magnitude 14 (Bahcall & Soneira 1980: 0.6 without extinction and edge)."""
+BRIGHTEST_MAGNITUDE = 5.0
+LONGEST_NIGHT_HOURS = 12.0
+
+
+def generator(seed: int, stream: str, index: int = 0) -> np.random.Generator:
+    """Give the random stream of one purpose (`stream`) and frame (`index`), untouched by any other's draws."""
+    return np.random.default_rng([seed, zlib.crc32(stream.encode()), index])
+
+
+@dataclass(frozen=True)
+class Field:
+    """Stars around the frame, in pixels of the night's first pointing; arrays of shape (n,)."""
+
+    x_px: FloatArray
+    y_px: FloatArray
+    electrons_per_s: FloatArray
+    """Above the air, in the middle of the frame."""
+    colour: FloatArray
+    """0 = white, 1 = about as red as a K5 star, -0.3 = about as blue as a B star."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Where the telescope points and what the air does in one frame."""
+
+    hours: float
+    """Since the night's first frame."""
+    airmass: float
+    fwhm_px: float
+    """FWHM of the seeing at this airmass, without defocus, tracking error and the pixel's own width."""
+    dx_px: float
+    """Offset of every star from its place in the `Field`: dither and drift."""
+    dy_px: float
+
+
+def make_field(seed: int, camera: Camera, telescope: Telescope, sky: Sky, exposure_s: float) -> Field:
+    """Draw the stars of a night, from magnitude 5 down to those that add a signal-to-noise ratio of 1.
+
+    The field reaches as far beyond the frame as dithers and a night of drift may bring into it.
+    """
+    rng = generator(seed, "field")
+    drift_px = LONGEST_NIGHT_HOURS * max(abs(speed) for speed in telescope.drift_px_per_hour)
+    margin = 50.0 + telescope.dither_px + drift_px
+    width, height = camera.width_px + 2 * margin, camera.height_px + 2 * margin
+    faintest = _faintest_magnitude(camera, telescope, sky, exposure_s)
+    per_square_degree = sky.star_density * 10 ** (COUNT_SLOPE * (faintest - 14.0))
+    expected = per_square_degree * width * height * (telescope.pixel_scale_arcsec / 3600.0) ** 2
+    count = int(rng.poisson(expected))
+    magnitude = np.maximum(faintest + np.log10(1.0 - rng.random(count)) / COUNT_SLOPE, BRIGHTEST_MAGNITUDE)
+    return Field(
+        x_px=rng.uniform(-margin, camera.width_px + margin, count),
+        y_px=rng.uniform(-margin, camera.height_px + margin, count),
+        electrons_per_s=telescope.electrons_per_s * 10 ** (-0.4 * (magnitude - 10.0)),
+        colour=np.clip(rng.normal(0.35, 0.35, count), -0.4, 1.3),
+    )
+
+
+def conditions_at(seed: int, index: int, hours: float, telescope: Telescope, sky: Sky) -> Conditions:
+    """Give the conditions of frame `index`, taken `hours` after the night began; the same for a seed, always."""
+    night = generator(seed, "seeing")
+    frame = generator(seed, "pointing", index)
+    wander = sum(
+        weight * math.sin(2 * math.pi * (hours / night.uniform(low, high) + night.random()))
+        for weight, low, high in ((0.75, 3.0, 6.0), (0.25, 0.7, 1.5))
+    )
+    air = airmass(hours, sky)
+    # Seeing grows as airmass^0.6 (Kolmogorov turbulence).
+    fwhm_arcsec = sky.seeing_arcsec * air**0.6 * math.exp(sky.seeing_drift * wander + frame.normal(0.0, 0.02))
+    dither = frame.uniform(-telescope.dither_px, telescope.dither_px, 2)
+    drift_x, drift_y = telescope.drift_px_per_hour
+    return Conditions(
+        hours=hours,
+        airmass=air,
+        fwhm_px=fwhm_arcsec / telescope.pixel_scale_arcsec,
+        dx_px=float(dither[0]) + drift_x * hours,
+        dy_px=float(dither[1]) + drift_y * hours,
+    )
+
+
+def airmass(hours: float, sky: Sky) -> float:
+    """Give the target's airmass, plane-parallel air, at most 8."""
+    latitude, declination = math.radians(sky.latitude_deg), math.radians(sky.declination_deg)
+    hour_angle = math.radians(15.0 * (hours - sky.transit_hours))
+    sine_of_altitude = math.sin(latitude) * math.sin(declination)
+    sine_of_altitude += math.cos(latitude) * math.cos(declination) * math.cos(hour_angle)
+    return 1.0 / max(sine_of_altitude, 0.125)
+
+
+def _faintest_magnitude(camera: Camera, telescope: Telescope, sky: Sky, exposure_s: float) -> float:
+    """Magnitude whose light equals the noise under a star: the noise-equivalent area is 2.3 FWHM^2 (King 1983)."""
+    background_e = (sky.sky_e_per_s_per_px + camera.dark_e_per_s) * exposure_s + camera.read_noise_e**2
+    fwhm_px = sky.seeing_arcsec / telescope.pixel_scale_arcsec
+    noise_e = math.sqrt(background_e * 2.3 * fwhm_px**2)
+    return 10.0 - 2.5 * math.log10(noise_e / (telescope.electrons_per_s * exposure_s))

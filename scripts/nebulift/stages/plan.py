@@ -1,0 +1,68 @@
+"""What a run is about: the frames of each night, listed while the workflow is parsed, so nothing heavy is imported."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nebulift.config import ConfigError
+from nebulift.frames.listing import FRAME_SUFFIXES, ListedFrame, list_frames
+from nebulift.sorting.journal import moved_frames
+
+# What Snakemake takes for a variable of its own inside a path, or cannot write into its records.
+_UNTRACKABLE = re.compile(r"<[a-z][a-z0-9_]*>|[\n\r\ud800-\udfff]")
+
+
+def plan_night(
+    name: str, night: Mapping[str, Any], sorted_folder: Path, own_folders: Iterable[Path]
+) -> list[ListedFrame]:
+    """Return the frames of a night, sorted by name; raises ConfigError naming the night.
+
+    `sorted_folder` is where the night's frames are sorted to: those that were moved there still belong to the night.
+    Files below `own_folders`, which the workflow writes itself, do not.
+    """
+    folder = Path(night["path"]).expanduser()
+    key = f"nights: {name}: path"
+    moved = dict(moved_frames(sorted_folder))
+    try:
+        listed = list_frames(folder, night["pattern"], night["recursive"])
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f"{key}: {error.filename}: no such folder") from error
+    except PermissionError as error:
+        raise ConfigError(f"{key}: {error.filename}: permission denied") from error
+    own = [f"{os.path.realpath(path)}{os.sep}" for path in own_folders]
+    frames = {
+        frame.name: frame
+        for frame in listed
+        if not f"{os.path.realpath(frame.path.parent)}{os.sep}".startswith(tuple(own))
+    }
+    frames |= {frame: ListedFrame(frame, path) for frame, path in moved.items()}
+    if not frames:
+        raise ConfigError(
+            f"{key}: {folder}: no frame there whose name fits {night['pattern']!r} and ends in"
+            f" {', '.join(FRAME_SUFFIXES[:3])} or another suffix that can be read"
+        )
+    return [frames[frame] for frame in sorted(frames)]
+
+
+def chunks(frames: Sequence[ListedFrame], chunk_size: int) -> dict[str, list[ListedFrame]]:
+    """Cut the frames of a night into chunks by number, in their order."""
+    return {
+        f"{start // chunk_size:04d}": list(frames[start : start + chunk_size])
+        for start in range(0, len(frames), chunk_size)
+    }
+
+
+def is_trackable(frame: ListedFrame) -> bool:
+    """Tell whether Snakemake can watch the file itself: it exists, and its name is none that Snakemake trips over."""
+    return frame.path.exists() and not _UNTRACKABLE.search(str(frame.path))
+
+
+def state(frame: ListedFrame) -> str:
+    """Return what stands for a file that Snakemake cannot watch: a change of it is a change of the file."""
+    try:
+        status = frame.path.stat()
+    except OSError as error:
+        return type(error).__name__
+    return f"{status.st_size} bytes, {status.st_mtime_ns} ns"

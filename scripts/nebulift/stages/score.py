@@ -1,0 +1,184 @@
+"""Scoring: a chunk of a night becomes a table of measurements and a preview of each frame."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nebulift.dataset.preview import PREVIEW_VERSION, make_preview, write_preview
+from nebulift.frames.frame import Frame, UnreadableFrame
+from nebulift.frames.listing import ListedFrame
+from nebulift.frames.reading import read_frame
+from nebulift.nights.order import capture_order
+from nebulift.scoring.score import FrameScore, ScoringSettings, score_frame
+from nebulift.scoring.version import SCORER_VERSION
+from nebulift.tables import Row, TableError, read_table, write_table
+
+logger = logging.getLogger(__name__)
+
+
+def scorer_name(settings: ScoringSettings) -> str:
+    """Return the version and settings of the scorer: scores under another name are measured anew."""
+    values = ",".join(f"{key}={value:g}" for key, value in sorted(dataclasses.asdict(settings).items()))
+    return f"{SCORER_VERSION}.{PREVIEW_VERSION},{values}"
+
+
+def preview_name(frame: str) -> str:
+    """Return the file name of a frame's preview: frames may have any name, in any sub-folder; this fits everywhere."""
+    return hashlib.sha256(os.fsencode(frame)).hexdigest()[:24] + ".png"
+
+
+def score_chunk(
+    night: str,
+    frames: Sequence[ListedFrame],
+    output: Path,
+    previews: Path,
+    settings: ScoringSettings,
+    kept: Iterable[Path] = (),
+) -> None:
+    """Write the score table of some frames of a night, and their previews.
+
+    Rows of the tables in `kept` (those that exist) are used again where the file, its size and time, and the scorer are
+    the same and the preview is there; everything else is measured. A frame that cannot be read or measured becomes
+    a row with the error. The log tells how many were scored and how many reused.
+    """
+    known = _known_rows(kept)
+    scorer = scorer_name(settings)
+    rows, reused = [], 0
+    for frame in frames:
+        row = _reusable(known.get(frame.name, ()), frame, scorer, previews)
+        if row is None:
+            row, preview = score_file(frame, settings)
+            if preview is not None:
+                write_preview(previews / row["preview"], preview)
+            outcome = row["error"] or row["status"]
+            logger.info("%d of %d: %r %s", len(rows) + 1, len(frames), frame.name, outcome)
+        else:
+            reused += 1
+        rows.append({**row, "night": night, "frame": frame.name, "path": str(frame.path)})
+    write_table(output, "scores", rows)
+    logger.info("%s: %d scored, %d reused", night, len(rows) - reused, reused)
+
+
+def merge_scores(tables: Sequence[Path], output: Path, previews: Path) -> None:
+    """Join the chunk tables of a night in capture order; previews of frames that are gone are removed."""
+    rows = sorted((row for table in tables for row in read_table(table, "scores")), key=capture_order)
+    write_table(output, "scores", rows)
+    wanted = {row["preview"] for row in rows}
+    for preview in previews.glob("*.png"):
+        if preview.name not in wanted:
+            preview.unlink()
+
+
+def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDArray[np.uint8] | None]:
+    """Read a file once; return its row of the score table, without the night, and its preview if it was measured."""
+    row: Row = {
+        "frame": frame.name,
+        "path": str(frame.path),
+        "scorer": scorer_name(settings),
+        "status": "unreadable",
+        "error": "",
+        "preview": "",
+        "streaks": "[]",
+    }
+    try:
+        status = frame.path.stat()
+        read = read_frame(frame.path)
+    except UnreadableFrame as error:
+        # Only what was opened can be known again by its size and time.
+        if os.access(frame.path, os.R_OK):
+            row |= {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+        return {**row, "error": str(error)}, None
+    except OSError as error:
+        return {**row, "error": error.strerror or str(error)}, None
+    row |= {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns} | _metadata(read)
+    if read.metadata.image_type != "light":
+        return {**row, "status": "skipped"}, None
+    try:
+        score = score_frame(read, settings)
+        preview = make_preview(score)
+    except Exception as error:  # one odd frame must never stop a night; the log keeps the whole story
+        logger.exception("%r could not be measured", frame.name)
+        return {**row, "error": f"could not be measured: {type(error).__name__}: {error}"}, None
+    row |= measurements(read, score)
+    return {**row, "status": "scored", "preview": preview_name(frame.name)}, preview
+
+
+def _metadata(frame: Frame) -> Row:
+    metadata = dataclasses.asdict(frame.metadata)
+    height, width = frame.pixels.shape
+    return {
+        **metadata,
+        "width_px": width,
+        "height_px": height,
+        "saturation_adu": frame.saturation_adu,
+        "saturation_source": frame.saturation_source,
+    }
+
+
+def measurements(frame: Frame, score: FrameScore) -> Row:
+    """Return the columns of the score table that were measured on the pixels."""
+    background, stars = score.background, score.stars
+    streaks = [
+        [
+            float(f"{streak.significance:.4g}"),
+            *(round(value, 1) for value in (streak.x1_px, streak.y1_px, streak.x2_px, streak.y2_px)),
+            round(streak.width_px, 1),
+        ]
+        for streak in score.streaks
+    ]
+    return {
+        "background_adu": background.level_adu,
+        "background_noise_adu": background.noise_adu,
+        "background_gradient_sigma": background.gradient_sigma,
+        "background_structure_sigma": background.structure_sigma,
+        "background_of_saturation": background.level_adu / frame.saturation_adu,
+        "star_count": len(stars),
+        "fwhm_px": stars.fwhm_px,
+        "hfr_px": stars.hfr_px,
+        "eccentricity": stars.eccentricity,
+        "position_angle_deg": stars.position_angle_deg,
+        "elongation_order": stars.elongation_order,
+        "bright_star_flux_adu": stars.bright_flux_adu,
+        "empty_cells": stars.empty_cells,
+        "streaks": json.dumps(streaks),
+        "saturated_fraction": score.saturated_fraction,
+        "hot_pixel_count": int(score.hot.sum()),
+        "hot_pixel_fraction": score.hot_pixel_fraction,
+    }
+
+
+def _known_rows(kept: Iterable[Path]) -> dict[str, list[Row]]:
+    """Return the rows of earlier tables by frame; tables that are absent or of another form are passed over."""
+    known: dict[str, list[Row]] = {}
+    for table in kept:
+        try:
+            for row in read_table(table, "scores"):
+                known.setdefault(row["frame"], []).append(row)
+        except FileNotFoundError:
+            continue
+        except TableError as error:
+            logger.warning("earlier scores are not used: %s", error)
+    return known
+
+
+def _reusable(rows: Iterable[Row], frame: ListedFrame, scorer: str, previews: Path) -> Row | None:
+    """Return the row that still holds for the file as it lies there, or None."""
+    try:
+        status = frame.path.stat()
+    except OSError:
+        return None
+    for row in rows:
+        if (
+            (row["size_bytes"], row["mtime_ns"], row["scorer"]) == (status.st_size, status.st_mtime_ns, scorer)
+            and os.access(frame.path, os.R_OK)
+            and (not row["preview"] or (previews / row["preview"]).is_file())
+        ):
+            return row
+    return None

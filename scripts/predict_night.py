@@ -1,0 +1,21 @@
+"""Adapter of the rule predict_night."""
+
+from pathlib import Path
+
+from nebulift.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    from nebulift.labels.decision import Certainty
+    from nebulift.stages.predict import predict_night
+
+    predict_night(
+        Path(snakemake.input.labels),
+        Path(snakemake.params.results) / "previews" / snakemake.wildcards.night,
+        Path(snakemake.input.model),
+        next(map(Path, snakemake.input.metrics), None),
+        Path(snakemake.output.table),
+        Certainty(
+            snakemake.params.certainty["clean_probability"],
+            snakemake.params.certainty["contaminated_probability"],
+        ),
+    )
