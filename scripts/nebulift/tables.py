@@ -87,7 +87,9 @@ def _parse(text: str, kind: str | list[str], place: str) -> str | float | int | 
     try:
         return int(text) if "integer" in kinds else float(text)
     except ValueError as error:
-        raise TableError(f"{place}: {text!r} is not {'a whole number' if 'integer' in kinds else 'a number'}") from error
+        raise TableError(
+            f"{place}: {text!r} is not {'a whole number' if 'integer' in kinds else 'a number'}"
+        ) from error
 
 
 def _format(value: Any) -> str:

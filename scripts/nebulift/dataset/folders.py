@@ -11,13 +11,18 @@ class ForeignFileError(OSError):
     """A folder that Nebulift would write anew holds something else than its links."""
 
 
-def clear_links(folder: Path) -> None:
-    """Remove a folder of links made earlier; raises ForeignFileError, removing nothing, if it holds anything else."""
+def check_links(folder: Path) -> list[Path]:
+    """Return what is below a folder of links, deepest first; raises ForeignFileError if anything is a file."""
     entries = sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True)
     for entry in entries:
         if not entry.is_symlink() and not entry.is_dir():
             raise ForeignFileError(f"{entry}: not a link made by Nebulift; move it away or choose another folder")
-    for entry in entries:
+    return entries
+
+
+def clear_links(folder: Path) -> None:
+    """Remove a folder of links made earlier; raises ForeignFileError, removing nothing, if it holds anything else."""
+    for entry in check_links(folder):
         entry.unlink() if entry.is_symlink() else entry.rmdir()
     if folder.is_dir():
         folder.rmdir()

@@ -6,6 +6,7 @@ defects), and a mosaic of cut-outs of stars at native scale (focus, tracking).
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,14 +14,16 @@ from numpy.typing import NDArray
 
 from nebulift.dataset.version import PREVIEW_VERSION as PREVIEW_VERSION
 from nebulift.files import replacing
-from nebulift.scoring.score import FrameScore
+
+if TYPE_CHECKING:  # training reads previews without what scoring needs
+    from nebulift.scoring.score import FrameScore
 
 PREVIEW_SIZE_PX = 224
 _MOSAIC_SIDE = 7  # 7 x 7 cut-outs
 _CUT_OUT_PX = PREVIEW_SIZE_PX // _MOSAIC_SIDE
 
 
-def make_preview(score: FrameScore) -> NDArray[np.uint8]:
+def make_preview(score: "FrameScore") -> NDArray[np.uint8]:
     """Return the preview (224, 224, 3), uint8, of a scored frame: thumbnail, peaks, star mosaic."""
     residual, noise = score.residual, score.background.noise_adu
     signal = residual / np.float32(noise)
@@ -63,7 +66,7 @@ def _shrink_to_peaks(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(widened, size, interpolation=cv2.INTER_NEAREST), dtype=np.float32)
 
 
-def _star_mosaic(signal: NDArray[np.float32], score: FrameScore) -> NDArray[np.uint8]:
+def _star_mosaic(signal: NDArray[np.float32], score: "FrameScore") -> NDArray[np.uint8]:
     """Return 7 x 7 cut-outs of the brightest unsaturated stars, each scaled to its own peak; 0 where there is none."""
     mosaic = np.zeros((PREVIEW_SIZE_PX, PREVIEW_SIZE_PX), dtype=np.uint8)
     height, width = signal.shape
@@ -76,9 +79,7 @@ def _star_mosaic(signal: NDArray[np.float32], score: FrameScore) -> NDArray[np.u
             continue
         cut_out = signal[y - half : y + half, x - half : x + half]
         row, column = divmod(place, _MOSAIC_SIDE)
-        target = np.s_[
-            row * _CUT_OUT_PX : (row + 1) * _CUT_OUT_PX, column * _CUT_OUT_PX : (column + 1) * _CUT_OUT_PX
-        ]
+        target = np.s_[row * _CUT_OUT_PX : (row + 1) * _CUT_OUT_PX, column * _CUT_OUT_PX : (column + 1) * _CUT_OUT_PX]
         mosaic[target] = _stretch(cut_out, low=-3.0, high=max(10.0, float(cut_out.max())))
         place += 1
     return mosaic

@@ -22,7 +22,8 @@ def frame_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     squeezed = list(shape)
     while len(squeezed) > 2 and 1 in squeezed:
         squeezed.remove(1)
-    if len(squeezed) == 2 or (len(squeezed) == 3 and {squeezed[0], squeezed[2]} & set(_COLOUR_PLANES)):
+    is_colour = len(squeezed) == 3 and bool({squeezed[0], squeezed[2]} & set(_COLOUR_PLANES))
+    if (len(squeezed) == 2 or is_colour) and 0 not in squeezed:
         return tuple(squeezed)
     size = " x ".join(map(str, squeezed[:5]))
     raise UnreadableFrame(f"not one frame: an array of {size}; split it into its planes first")

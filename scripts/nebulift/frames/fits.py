@@ -1,8 +1,9 @@
 """Frames from FITS files: plain, tile-compressed (fpack), in the primary unit or in an extension."""
 
+import io
 import math
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,25 +12,12 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from nebulift.frames.colour import colour_last, frame_shape
-from nebulift.frames.frame import Decoded, UnreadableFrame
+from nebulift.frames.frame import Decoded, UnreadableFrame, one_line
 from nebulift.frames.header import Keywords, capture_metadata, stated_maximum, stated_saturation
+from nebulift.frames.image_unit import BLOCK, STORED_TYPES, ImageUnit, first_image
 
-_STORED_TYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 # What deflate reaches at best; Rice and Hcompress stay below it on anything that is not constant.
 _HIGHEST_COMPRESSION = 1032
-
-
-@dataclass(frozen=True, slots=True)
-class _ImageUnit:
-    """Where the first image of a file lies and what its header promises; `shape` as from `frame_shape`."""
-
-    index: int
-    shape: tuple[int, ...]
-    bits: int
-    data_starts_at: int
-    compressed_bytes: int | None  # size of the table of tiles, None for a plain image
-    header: fits.Header
-    primary_header: fits.Header
 
 
 def decode_fits(source: BinaryIO, size: int) -> Decoded:
@@ -50,10 +38,8 @@ def decode_fits(source: BinaryIO, size: int) -> Decoded:
     with warnings.catch_warnings():
         # Astropy warns about every habit of header writers; what matters of it is judged here and in `header`.
         warnings.simplefilter("ignore", AstropyWarning)
-        unit = _first_image(source)
-        stored = (
-            _plain_pixels(source, size, unit) if unit.compressed_bytes is None else _tiles(source, size, unit)
-        )
+        unit = first_image(source, size)
+        stored = _plain_pixels(source, size, unit) if not unit.is_compressed else _tiles(source, size, unit)
         keywords = Keywords(unit.header, unit.primary_header)
         raw, type_top = _in_adu(stored, Keywords(unit.header))
         raw = colour_last(raw)
@@ -69,98 +55,38 @@ def decode_fits(source: BinaryIO, size: int) -> Decoded:
         )
 
 
-def _first_image(source: BinaryIO) -> _ImageUnit:
-    others: list[str] = []
-    try:
-        # Tiles are looked at as the table they are stored in, so that its size can be checked before unpacking.
-        # Not closed by astropy, here and below: it would read every later unit first, and close `source`.
-        units = fits.open(source, memmap=False, disable_image_compression=True)
-        for index, unit in enumerate(units):
-            found = _image_unit(index, unit, units[0].header)
-            if found is not None:
-                return found
-            if kind := _kind_of(unit):
-                others.append(kind)
-    except UnreadableFrame:
-        raise
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise UnreadableFrame(f"broken FITS header: {_one_line(error)}") from error
-    except MemoryError:
-        raise
-    except Exception as error:  # a header of nonsense makes astropy raise nearly anything
-        raise UnreadableFrame(f"broken FITS header: {_one_line(error)}") from error
-    inventory = ", ".join(_counted(others, kind) for kind in dict.fromkeys(others))
-    raise UnreadableFrame(f"no image in this file: {inventory or 'no data at all'}")
-
-
-def _image_unit(index: int, unit: Any, primary_header: fits.Header) -> _ImageUnit | None:
-    header = unit.header
-    compressed = isinstance(unit, fits.BinTableHDU) and header.get("ZIMAGE") is True
-    if not compressed and not isinstance(unit, fits.PrimaryHDU | fits.ImageHDU):
-        return None
-    prefix = "Z" if compressed else ""
-    axes = range(header[f"{prefix}NAXIS"], 0, -1)
-    shape = tuple(int(header[f"{prefix}NAXIS{axis}"]) for axis in axes)
-    if len(shape) < 2 or 0 in shape:
-        return None
-    bits = header[f"{prefix}BITPIX"]
-    if bits not in _STORED_TYPES:
-        raise UnreadableFrame(f"broken FITS header: BITPIX = {bits} is not a data type")
-    if min(shape) < 0:
-        raise UnreadableFrame(f"broken FITS header: negative image size {shape}")
-    table_bytes = header["NAXIS1"] * header["NAXIS2"] + header["PCOUNT"] if compressed else None
-    return _ImageUnit(
-        index, frame_shape(shape), bits, unit.fileinfo()["datLoc"], table_bytes, header, primary_header
-    )
-
-
-def _kind_of(unit: Any) -> str:
-    if isinstance(unit, fits.BinTableHDU | fits.TableHDU):
-        return "table"
-    if isinstance(unit, fits.PrimaryHDU | fits.ImageHDU):
-        return "array with one axis" if unit.header.get("NAXIS") == 1 else ""
-    return "unit of unknown kind"
-
-
-def _counted(kinds: list[str], kind: str) -> str:
-    count = kinds.count(kind)
-    return (
-        f"{count} {kind}"
-        if count == 1
-        else f"{count} {kind}s".replace("arrays", "array").replace("units", "unit")
-    )
-
-
-def _plain_pixels(source: BinaryIO, size: int, unit: _ImageUnit) -> NDArray[Any]:
+def _plain_pixels(source: BinaryIO, size: int, unit: ImageUnit) -> NDArray[Any]:
     """Read the pixels as stored, in native byte order; not through astropy, to count missing bytes exactly."""
-    stored_type = np.dtype(_STORED_TYPES[unit.bits])
+    stored_type = np.dtype(STORED_TYPES[unit.bits])
     needed = math.prod(unit.shape) * stored_type.itemsize
-    _check_all_there(needed, size - unit.data_starts_at, "pixels")
+    _check_all_there(needed, size - unit.data_at, "pixels")
     stored = np.empty(math.prod(unit.shape), stored_type)
-    source.seek(unit.data_starts_at)
-    read = source.readinto(stored.view(np.uint8))  # type: ignore[attr-defined]
-    _check_all_there(needed, read, "pixels")
-    native = stored.byteswap(inplace=True).view(stored_type.newbyteorder("="))
-    return native.reshape(unit.shape)
+    source.seek(unit.data_at)
+    _check_all_there(needed, source.readinto(stored.view(np.uint8)), "pixels")  # type: ignore[attr-defined]
+    return stored.byteswap(inplace=True).view(stored_type.newbyteorder("=")).reshape(unit.shape)
 
 
-def _tiles(source: BinaryIO, size: int, unit: _ImageUnit) -> NDArray[Any]:
-    """Unpack a tile-compressed image to the values as stored, in native byte order."""
-    packed = unit.compressed_bytes or 0
-    _check_all_there(packed, size - unit.data_starts_at, "compressed pixels")
+def _tiles(source: BinaryIO, size: int, unit: ImageUnit) -> NDArray[Any]:
+    """Unpack a tile-compressed image by astropy, to the values as stored, in native byte order."""
+    _check_all_there(unit.data_bytes, size - unit.data_at, "compressed pixels")
     unpacked = math.prod(unit.shape) * abs(unit.bits) // 8
-    if unpacked > packed * _HIGHEST_COMPRESSION:
-        raise UnreadableFrame(f"broken FITS header: {unpacked} bytes of pixels cannot come out of {packed}")
-    source.seek(0)
+    if unpacked > unit.data_bytes * _HIGHEST_COMPRESSION:
+        raise UnreadableFrame(
+            f"broken FITS header: {unpacked} bytes of pixels cannot come out of {unit.data_bytes}"
+        )
+    source.seek(unit.header_at)
+    # This one unit behind an empty primary one, so that astropy cannot stumble over any other.
+    alone = io.BytesIO()
+    alone.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+    alone.write(source.read(unit.data_at - unit.header_at + math.ceil(unit.data_bytes / BLOCK) * BLOCK))
+    alone.seek(0)
     try:
-        units = fits.open(source, memmap=False, do_not_scale_image_data=True)
-        stored = np.asarray(units[unit.index].data)
+        with fits.open(alone, do_not_scale_image_data=True) as units:
+            stored = np.asarray(units[1].data)
     except MemoryError:
         raise
     except Exception as error:  # damaged tiles make the decompressors raise nearly anything
-        raise UnreadableFrame(f"damaged compressed pixels: {_one_line(error)}") from error
+        raise UnreadableFrame(f"damaged compressed pixels: {one_line(error)}") from error
     if frame_shape(stored.shape) != unit.shape:
         raise UnreadableFrame(f"damaged compressed pixels: {stored.shape} instead of {unit.shape}")
     return stored.astype(stored.dtype.newbyteorder("="), copy=False).reshape(unit.shape)
@@ -212,7 +138,3 @@ def _scaled(stored: NDArray[Any], zero: float, scale: float) -> NDArray[Any]:
 def _fits_int32(stored: NDArray[Any], zero: int) -> bool:
     limits = np.iinfo(np.int32)
     return limits.min <= int(stored.min()) + zero and int(stored.max()) + zero <= limits.max
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{error}".split())[:200] or type(error).__name__

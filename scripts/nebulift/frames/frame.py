@@ -11,6 +11,14 @@ class UnreadableFrame(Exception):  # noqa: N818 - it describes the file, not a m
     """A file that gives no frame; the message is one line that names what is wrong, without the path."""
 
 
+def one_line(error: Exception) -> str:
+    """Give the message of an error as one short line, without astropy's advice to programmers."""
+    text = str(error.args[0] if isinstance(error, KeyError) else error).replace(
+        ", fix it first with .verify('fix')", ""
+    )
+    return " ".join(text.split())[:200] or type(error).__name__
+
+
 @dataclass(frozen=True, slots=True)
 class CaptureMetadata:
     """What the file says about its capture; strings are single-line and "" when unknown.

@@ -1,21 +1,23 @@
 """Finding the image in a FITS file: its units are walked header by header, no pixel is read.
 
-The headers are parsed by astropy, but not the file opened: `fits.open` reads on to the next unit unasked, and nonsense
-in one keyword (NAXIS = 2147483648) keeps it busy for minutes.
+Astropy parses the headers, but does not open the file: `fits.open` reads on to the next unit unasked, and one
+nonsensical keyword (NAXIS = 2147483648) keeps it busy for ever.
 """
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from astropy.io import fits
 
 from nebulift.frames.colour import frame_shape
-from nebulift.frames.frame import UnreadableFrame
+from nebulift.frames.frame import UnreadableFrame, one_line
 
 BLOCK = 2880  # bytes
 STORED_TYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-_MOST_AXES = 999  # of the FITS standard, and its limit for the columns of a table
+_IMAGE, _COMPRESSED = "image", "compressed image"
+_MOST_AXES = 999  # by the FITS standard; also of columns in a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,11 @@ class ImageUnit:
     Attributes
     ----------
     shape : as from `frame_shape`.
-    bits : BITPIX, one of `STORED_TYPES`.
+    bits : BITPIX of the pixels, one of `STORED_TYPES`.
     is_compressed : whether the data are a table of compressed tiles.
-    header_at, data_at : offsets in bytes from the start of the file.
+    header_at, data_at : offsets from the start of the file in bytes.
     data_bytes : size of the pixels, or of the table of tiles, without padding.
-    header, primary_header : of the image, and of the file; the same for an image in the primary unit.
+    header, primary_header : of the image and of the file; the same for an image in the primary unit.
     """
 
     shape: tuple[int, ...]
@@ -43,37 +45,102 @@ class ImageUnit:
 
 
 def first_image(source: BinaryIO, size: int) -> ImageUnit:
-    """Find the first unit of a FITS file of `size` bytes that holds an image with two or three axes.
+    """Find the first unit of a FITS file of `size` bytes that holds an image with at least two axes.
 
     Raises
     ------
     UnreadableFrame
-        Where there is none, or a header on the way to it makes no sense.
+        Where there is none, it is a stack of frames, or a header on the way to it makes no sense.
     """
-    primary: fits.Header | None = None
+    primary_header: fits.Header | None = None
     others: list[str] = []
-    offset = 0
-    while offset < size:
-        source.seek(offset)
+    header_at = 0
+    while header_at < size and (not others or _follows(source, header_at)):
+        header = _header(source, header_at)
+        primary_header = header if primary_header is None else primary_header
+        data_at = source.tell()
         try:
-            header = fits.Header.fromfile(source)
-            data_at = source.tell()
-            kind, shape, data_bytes = _contents(header)
-        except (UnreadableFrame, MemoryError):
-            raise
-        except Exception as error:  # nonsense in a header makes astropy raise nearly anything
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            if primary is not None and not header_follows(source, offset):
-                break
+            kind, shape, bits, data_bytes = _contents(header)
+        except Exception as error:  # a header of nonsense makes astropy raise nearly anything
             raise UnreadableFrame(f"broken FITS header: {one_line(error)}") from error
-        primary = header if primary is None else primary
-        if kind in ("image", "compressed image"):
-            bits = header["ZBITPIX" if kind == "compressed image" else "BITPIX"]
-            is_compressed = kind == "compressed image"
+        if kind in (_IMAGE, _COMPRESSED) and len(shape) > 1 and 0 not in shape:
             return ImageUnit(
-                frame_shape(shape), bits, is_compressed, offset, data_at, data_bytes, header, primary
+                shape=frame_shape(shape),
+                bits=bits,
+                is_compressed=kind == _COMPRESSED,
+                header_at=header_at,
+                data_at=data_at,
+                data_bytes=data_bytes,
+                header=header,
+                primary_header=primary_header,
             )
-        others.append(kind)
-        offset = data_at + math.ceil(data_bytes / BLOCK) * BLOCK
+        others.append("array with one axis" if kind == _IMAGE and len(shape) == 1 else kind)
+        header_at = data_at + math.ceil(data_bytes / BLOCK) * BLOCK
     raise UnreadableFrame(f"no image in this file: {_inventory(others)}")
+
+
+def _follows(source: BinaryIO, offset: int) -> bool:
+    """Tell whether a further unit begins here; some files end in something that is no FITS."""
+    source.seek(offset)
+    return source.read(8) == b"XTENSION"
+
+
+def _header(source: BinaryIO, offset: int) -> fits.Header:
+    source.seek(offset)
+    try:
+        return fits.Header.fromfile(source)
+    except (OSError, EOFError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UnreadableFrame("truncated: the header ends early") from error
+
+
+def _contents(header: fits.Header) -> tuple[str, tuple[int, ...], int, int]:
+    """Give the kind of a unit, the shape and BITPIX of its image, and the size of its data in bytes."""
+    kind = _kind(header)
+    prefix = "Z" if kind == _COMPRESSED else ""
+    bits = header[f"{prefix}BITPIX"]
+    if bits not in STORED_TYPES:
+        raise ValueError(f"{prefix}BITPIX = {bits} is not a data type")
+    return kind, _shape(header, prefix), bits, _data_bytes(header)
+
+
+def _kind(header: fits.Header) -> str:
+    if "XTENSION" not in header:
+        return _IMAGE
+    extension = str(header["XTENSION"]).strip()
+    if extension == "BINTABLE" and header.get("ZIMAGE") is True:
+        return _COMPRESSED
+    return {"IMAGE": _IMAGE, "BINTABLE": "table", "TABLE": "table"}.get(extension, "unit of unknown kind")
+
+
+def _shape(header: fits.Header, prefix: str) -> tuple[int, ...]:
+    """Read the lengths of the axes, the slowest first, as in numpy."""
+    axes = header[f"{prefix}NAXIS"]
+    for number in (axes, header.get("TFIELDS", 0)):
+        if not isinstance(number, int) or not 0 <= number <= _MOST_AXES:
+            raise ValueError(f"{number} axes or columns")
+    shape = tuple(header[f"{prefix}NAXIS{axis}"] for axis in range(axes, 0, -1))
+    if not all(isinstance(length, int) and length >= 0 for length in shape):
+        raise ValueError(f"axes of length {shape}")
+    return shape
+
+
+def _data_bytes(header: fits.Header) -> int:
+    """Work out the size of a unit's data by equation 2 of the FITS standard 4.0."""
+    shape = _shape(header, "")
+    if not shape:
+        return 0
+    elements: int = header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + math.prod(shape))
+    size = abs(header["BITPIX"]) // 8 * elements
+    if not isinstance(size, int) or size < 0:
+        raise ValueError(f"{size} bytes of data")
+    return size
+
+
+def _inventory(kinds: list[str]) -> str:
+    """Count what a file holds ("1 table, 2 arrays with one axis")."""
+    plurals = {"array with one axis": "arrays with one axis", "unit of unknown kind": "units of unknown kind"}
+    counts = Counter(kind for kind in kinds if kind != _IMAGE)  # an image left over here is an empty one
+    texts = (f"{n} {kind if n == 1 else plurals.get(kind, kind + 's')}" for kind, n in counts.items())
+    return ", ".join(texts) or "no data at all"

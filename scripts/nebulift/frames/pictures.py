@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from nebulift.frames.colour import colour_last
-from nebulift.frames.frame import Decoded, UnreadableFrame
+from nebulift.frames.frame import Decoded, UnreadableFrame, one_line
 
 # What tifffile would write to stderr about a broken file is said by the exception.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -31,7 +31,7 @@ def decode_tiff(content: bytes) -> Decoded:
     except MemoryError:
         raise
     except Exception as error:  # nonsense in the tags makes tifffile raise nearly anything
-        raise UnreadableFrame(f"broken or truncated TIFF file: {' '.join(str(error).split())}") from error
+        raise UnreadableFrame(f"broken or truncated TIFF file: {one_line(error)}") from error
     return _decoded(_by_opencv(content, "TIFF") if stored is None else stored)
 
 
@@ -44,7 +44,7 @@ def _by_opencv(content: bytes, kind: str) -> NDArray[Any]:
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        raise UnreadableFrame(f"broken or truncated {kind} file: {' '.join(str(error).split())}") from error
+        raise UnreadableFrame(f"broken or truncated {kind} file: {one_line(error)}") from error
     if picture is None:
         raise UnreadableFrame(f"broken or truncated {kind} file")
     colour = (

@@ -110,9 +110,8 @@ def _frame(decoded: Decoded) -> Frame:
         raise UnreadableFrame(f"{size}: a frame has at least {SMALLEST_SIDE} pixels on each side")
     finite = _finite_values(raw)
     if finite.size == 0:
-        raise UnreadableFrame(
-            f"every pixel has the value {'NaN' if np.isnan(raw).all() else 'NaN or infinity'}"
-        )
+        kinds = " or ".join(str(kind) for kind in np.unique(raw))
+        raise UnreadableFrame(f"every pixel has the value {kinds.replace('nan', 'NaN')}")
     maximum = float(finite.max())
     if finite.size == raw.size and float(finite.min()) == maximum:
         raise UnreadableFrame(f"every pixel has the value {maximum:.10g}")

@@ -17,8 +17,6 @@ def read_reviews(path: Path) -> dict[str, Row]:
     for line, row in enumerate(read_table(path, "reviews"), start=2):
         label = row["label"].strip().lower()
         if label not in _REVIEWABLE:
-            raise TableError(
-                f"{path}: line {line}: {row['label']!r} is no label; use {', '.join(_REVIEWABLE)}"
-            )
+            raise TableError(f"{path}: line {line}: {row['label']!r} is no label; use {', '.join(_REVIEWABLE)}")
         reviews[row["frame"]] = {**row, "label": label, "note": row.get("note") or ""}
     return reviews

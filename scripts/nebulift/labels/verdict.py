@@ -46,9 +46,7 @@ def judge(findings: Sequence[Finding], thresholds: Thresholds) -> Verdict:
     score = float(f"{min((finding.quality for finding in ordered), default=1.0):.6g}")
     label = thresholds.label(score)
     reasons = [
-        finding.reason(
-            thresholds.contaminated if finding.quality <= thresholds.contaminated else thresholds.clean
-        )
+        finding.reason(thresholds.contaminated if finding.quality <= thresholds.contaminated else thresholds.clean)
         for finding in ordered
         if finding.quality < thresholds.clean
     ]

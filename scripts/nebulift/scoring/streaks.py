@@ -96,9 +96,7 @@ def _local_level_and_noise(image: NDArray[np.float32]) -> tuple[NDArray[np.float
     level = np.median(tiles, axis=2)
     noise = MAD_TO_SIGMA * np.median(np.abs(tiles - level[:, :, None]), axis=2)
     size = (padded.shape[1], padded.shape[0])
-    maps = [
-        cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for grid in (level, noise)
-    ]
+    maps = [cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for grid in (level, noise)]
     return maps[0][:height, :width], maps[1][:height, :width]
 
 
@@ -182,9 +180,7 @@ def _propose_leaning(
     """Return the best lines of one of the four orientations, in coordinates of the unturned image."""
     rows, columns = image.shape
     lines = []
-    for (block, sums), (_, pixels) in zip(
-        line_sums(image, rows // 8), line_sums(valid, rows // 8), strict=True
-    ):
+    for (block, sums), (_, pixels) in zip(line_sums(image, rows // 8), line_sums(valid, rows // 8), strict=True):
         for lanes in (1, 2):
             total = sums if lanes == 1 else sums[:, :-1] + sums[:, 1:]
             number = pixels if lanes == 1 else pixels[:, :-1] + pixels[:, 1:]
@@ -275,9 +271,7 @@ def _points(line: _Line, start: int, stop: int) -> tuple[float, float, float, fl
     )
 
 
-def _profile(
-    image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, offset: float
-) -> NDArray[np.float64]:
+def _profile(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, offset: float) -> NDArray[np.float64]:
     """Return the mean across the strip at each pixel along a line, moved sideways by `offset`; NaN where masked."""
     number = _samples(line)
     along = (np.arange(number) + 0.5) / number
@@ -306,9 +300,7 @@ def _extend(line: _Line, shape: tuple[int, ...]) -> _Line:
     ]
     first = max(span[0] for span in spans)
     last = min(span[1] for span in spans)
-    return _Line(
-        line.score, line.x1 + first * dx, line.y1 + first * dy, line.x1 + last * dx, line.y1 + last * dy
-    )
+    return _Line(line.score, line.x1 + first * dx, line.y1 + first * dy, line.x1 + last * dx, line.y1 + last * dy)
 
 
 def _extent(contrast: NDArray[np.float64]) -> tuple[int, int]:
@@ -326,14 +318,10 @@ def _extent(contrast: NDArray[np.float64]) -> tuple[int, int]:
     return start, stop
 
 
-def _width(
-    image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, start: int, stop: int
-) -> float:
+def _width(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, start: int, stop: int) -> float:
     """Return the full width at half maximum of the trail in binned pixels."""
     offsets = np.arange(-12.0, 12.5, 1.0)
-    means = np.array(
-        [np.nanmean(np.append(_profile(image, masked, line, o)[start:stop], 0.0)) for o in offsets]
-    )
+    means = np.array([np.nanmean(np.append(_profile(image, masked, line, o)[start:stop], 0.0)) for o in offsets])
     peak = means[12]
     above = means > 0.5 * peak
     left, right = 12, 12
@@ -355,8 +343,7 @@ def _along(line: "_Line | Streak", streak: Streak) -> bool:
     normal_x, normal_y = (streak.y1_px - streak.y2_px) / length, (streak.x2_px - streak.x1_px) / length
     reach = 3 + streak.width_px
     return all(
-        abs((x - streak.x1_px) * normal_x + (y - streak.y1_px) * normal_y) < reach
-        for x, y in ((x1, y1), (x2, y2))
+        abs((x - streak.x1_px) * normal_x + (y - streak.y1_px) * normal_y) < reach for x, y in ((x1, y1), (x2, y2))
     )
 
 

@@ -1,1 +1,1 @@
-"""Physically sound made-up nights: star fields seen through a telescope and camera, with artefacts whose truth is known."""
+"""Made-up nights that are physically sound, with artefacts whose truth is known."""

@@ -23,7 +23,7 @@ class Detector:
     """What a camera's pixels are like behind a telescope; arrays of shape (h, w), read-only."""
 
     response: Image
-    """Share of the light in a pixel that becomes electrons: vignetting, pixel gains, colour filters, bad columns."""
+    """Share of a pixel's light that becomes electrons: vignetting, pixel gains, colour filters, columns."""
     colour_response: Image | None
     """Change of `response`, as a factor, per unit of a star's colour; None for monochrome."""
     dark_e_per_s: Image
@@ -68,12 +68,11 @@ def add_cosmic_rays(electrons: Image, camera: Camera, exposure_s: float, rng: np
         np.add.at(electrons, (row[inside], column[inside]), np.float32(per_step))
 
 
-def read_out(
-    expected_e: Image, camera: Camera, exposure_s: float, rng: np.random.Generator
-) -> npt.NDArray[np.uint16]:
+def read_out(expected_e: Image, camera: Camera, exposure_s: float, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
     """Turn the electrons expected in each pixel (h, w) into what the camera's file holds, in ADU.
 
-    Photons and dark current are Poisson; the amplifier adds its noise and clips at the full well, the converter at its top.
+    Photons and dark current are Poisson; the amplifier adds its noise and clips at the full well, the
+    converter at its top.
     """
     electrons = rng.poisson(expected_e).astype(np.float32)
     add_cosmic_rays(electrons, camera, exposure_s, rng)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Camera:
     """A cooled monochrome or one-shot-colour camera.
 
-    Hot pixels and pixel gains are drawn from `name` and the frame's size: the same camera has the same defects every night.
+    Hot pixels and pixel gains are drawn from `name` and the frame's size: the same camera has the same
+    defects every night.
     """
 
     name: str = "Simulated 16-bit CMOS"
@@ -42,14 +43,12 @@ class Camera:
         if not 8 <= self.bits <= 16:
             raise ValueError(f"Camera.bits is {self.bits}: give 8 to 16")
         if self.bayer_pattern and sorted(self.bayer_pattern) != sorted("RGGB"):
-            raise ValueError(
-                f"Camera.bayer_pattern is {self.bayer_pattern!r}: give RGGB, GRBG, GBRG, BGGR or ''"
-            )
+            raise ValueError(f"Camera.bayer_pattern is {self.bayer_pattern!r}: give RGGB, GRBG, GBRG, BGGR or ''")
 
     @property
     def saturation_adu(self) -> int:
         """Value of a saturated pixel in ADU: the full well or the converter's top, whichever comes first."""
-        return min(2**self.bits - 1, round(self.full_well_e / self.gain_e_per_adu + self.bias_adu))
+        return min((1 << self.bits) - 1, int(self.full_well_e / self.gain_e_per_adu + self.bias_adu + 0.5))
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,14 @@ class Telescope:
     pixel_scale_arcsec: float = 1.5
     """Arcseconds per pixel."""
     vignetting: float = 0.2
-    """Share of the light lost in the corners, 0 to 1, growing with the square of the distance from the centre."""
+    """Share of the light lost in the corners, 0 to 1; grows with the distance from the centre, squared."""
     moffat_beta: float = 3.5
     """Slope of the stars' wings (Moffat 1969); 2.5 to 4.8, smaller has more light far out."""
     electrons_per_s: float = 14_000.0
     """Zero point: electrons per second of a star of magnitude 10 above the air.
 
-    In V about 8.8e5 photons/s/cm^2 reach us from magnitude 0 (Bessell 1979); times 290 cm^2 of mirror times 0.55 in all.
+    In V about 1,000 photons/s/cm^2/Angstrom reach us from magnitude 0; times 880 Angstrom, 290 cm^2 of mirror
+    and 0.55 for optics and sensor, over 10^4.
     """
     obstruction: float = 0.35
     """Diameter of the secondary over that of the mirror: the hole in a defocused star."""
@@ -86,7 +86,7 @@ class Sky:
     """The sky of one night towards one target."""
 
     star_density: float = 550.0
-    """Stars per square degree brighter than magnitude 14; 200 at the galactic pole, 2,000 in the Milky Way."""
+    """Stars per square degree brighter than magnitude 14; 200 at the galactic pole, 2000 in the Milky Way."""
     sky_e_per_s_per_px: float = 2.5
     """Electrons per second and pixel from a dark sky at the zenith, centre of the frame."""
     gradient: float = 0.08
@@ -104,7 +104,7 @@ class Sky:
     extinction_mag: float = 0.18
     """Magnitudes per airmass."""
     cloud_brightness: float = 1.6
-    """Sky under an opaque cloud over clear sky: above 1 where clouds are lit from below, below 1 at a dark site."""
+    """Sky under an opaque cloud over clear sky: above 1 where towns light it, below 1 at a dark site."""
     latitude_deg: float = 48.0
     declination_deg: float = 38.0
     transit_hours: float = 1.5

@@ -19,10 +19,12 @@ Image = npt.NDArray[np.float32]
 
 VEIL_GLOW = 0.8
 """What a veil adds to the sky, per light that it takes: it scatters the lights below and the moon above."""
-STAR_FLOOR_SIGMA = 0.02
+STAR_FLOOR_SIGMA = 0.03
 """A star is drawn out to where it is this far below the sky's noise."""
-CLOUD_EDGE = 0.35
-"""Width of a cloud's edge, frame's half diagonal = 1: within an exposure the wind carries clouds across the field."""
+FAINTEST_SPIKE = 800.0
+"""Light in a star's spikes, over that of the faintest drawn line of 1 px, from which they show beside its core."""
+CLOUD_EDGE = 0.45
+"""Width of a cloud's edge, half the longer side = 1; soft, for clouds move far within an exposure."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def expose(
     exposure_s: float,
     rng: np.random.Generator,
 ) -> Exposure:
-    """Expose one frame. All that reaches a pixel is summed in electrons before noise, clipping, gain and bias."""
+    """Expose one frame: all light is summed in electrons first, then come noise, clipping, gain and bias."""
     pixels = detector(camera, telescope)
     sky_e = sky_level(sky, recipe, conditions) * exposure_s
     sigma_e = math.sqrt(sky_e + camera.dark_e_per_s * exposure_s + camera.read_noise_e**2)
@@ -103,9 +105,7 @@ def sky_level(sky: Sky, recipe: FrameRecipe, conditions: Conditions) -> float:
     return sky.sky_e_per_s_per_px * factor * (1.0 + VEIL_GLOW * (1.0 - recipe.transparency))
 
 
-def _sky_map(
-    sky_e: float, sky: Sky, recipe: FrameRecipe, cloud: Image | None, shape: tuple[int, ...]
-) -> Image:
+def _sky_map(sky_e: float, sky: Sky, recipe: FrameRecipe, cloud: Image | None, shape: tuple[int, ...]) -> Image:
     """Electrons of sky light in each pixel (h, w): a tilted plane, and clouds lit from below or dark."""
     y, x = _along_edges(shape)
     angle = math.radians(sky.gradient_angle)
@@ -159,12 +159,11 @@ def _add_star_light(
     )
     add_stars(light, x_px, y_px, electrons * (1.0 - telescope.spike_fraction), psf, floor_e)
     in_spikes = electrons * telescope.spike_fraction
-    profile = LineProfile(
-        conditions.fwhm_px + recipe.tracking_px / 2, telescope.moffat_beta, 0.0, recipe.defocus_px
-    )
-    for star in np.flatnonzero(in_spikes > 50 * floor_e * profile.area_px):
+    profile = LineProfile(conditions.fwhm_px + recipe.tracking_px / 2, telescope.moffat_beta, 0.0, recipe.defocus_px)
+    seen = in_spikes > FAINTEST_SPIKE * floor_e * profile.area_px
+    for star in np.flatnonzero(seen):
         centre = (float(x_px[star]), float(y_px[star]))
-        add_spikes(light, centre, float(in_spikes[star]), telescope.spike_angle_deg, profile, floor_e)
+        add_spikes(light, centre, float(in_spikes[star]), telescope.spike_angle_deg, profile, 2 * floor_e)
 
 
 def _along_edges(shape: tuple[int, ...]) -> tuple[Image, Image]:

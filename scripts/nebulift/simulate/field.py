@@ -12,13 +12,13 @@ from nebulift.simulate.equipment import Camera, Sky, Telescope
 FloatArray = npt.NDArray[np.float64]
 
 COUNT_SLOPE = 0.3
-"""d log10 N / d magnitude of star counts around magnitude 14 (Bahcall & Soneira 1980: 0.6 without extinction and edge)."""
+"""d log10 N / d magnitude of star counts around magnitude 14; 0.6 would be stars spread evenly for ever."""
 BRIGHTEST_MAGNITUDE = 5.0
 LONGEST_NIGHT_HOURS = 12.0
 
 
 def generator(seed: int, stream: str, index: int = 0) -> np.random.Generator:
-    """Give the random stream of one purpose (`stream`) and frame (`index`), untouched by any other's draws."""
+    """Give the random stream of one purpose (`stream`) and frame (`index`): no other's draws change it."""
     return np.random.default_rng([seed, zlib.crc32(stream.encode()), index])
 
 
@@ -71,7 +71,7 @@ def make_field(seed: int, camera: Camera, telescope: Telescope, sky: Sky, exposu
 
 
 def conditions_at(seed: int, index: int, hours: float, telescope: Telescope, sky: Sky) -> Conditions:
-    """Give the conditions of frame `index`, taken `hours` after the night began; the same for a seed, always."""
+    """Give the conditions of frame `index`, taken `hours` after the night began; the seed fixes them."""
     night = generator(seed, "seeing")
     frame = generator(seed, "pointing", index)
     wander = sum(
@@ -102,7 +102,7 @@ def airmass(hours: float, sky: Sky) -> float:
 
 
 def _faintest_magnitude(camera: Camera, telescope: Telescope, sky: Sky, exposure_s: float) -> float:
-    """Magnitude whose light equals the noise under a star: the noise-equivalent area is 2.3 FWHM^2 (King 1983)."""
+    """Magnitude whose light equals the noise under a star, of area 4 pi sigma^2 = 2.3 FWHM^2."""
     background_e = (sky.sky_e_per_s_per_px + camera.dark_e_per_s) * exposure_s + camera.read_noise_e**2
     fwhm_px = sky.seeing_arcsec / telescope.pixel_scale_arcsec
     noise_e = math.sqrt(background_e * 2.3 * fwhm_px**2)

@@ -20,12 +20,13 @@ class LineProfile:
     """Brightness across a line that seeing has broadened, 1 on the axis."""
 
     def __init__(self, fwhm_px: float, beta: float, width_px: float = 0.0, defocus_px: float = 0.0) -> None:
-        """Take the seeing's FWHM and Moffat slope, the object's own width and the defocus disc's radius, in px."""
+        """Take the seeing's FWHM and Moffat slope, the object's width, the defocus disc's radius (px)."""
         self.reach_px = 5.0 * fwhm_px + width_px / 2 + defocus_px
         steps = math.ceil(self.reach_px / STEP_PX)
-        self.distance: FloatArray = np.arange(-steps, steps + 1) * STEP_PX
+        self.distance: FloatArray = np.linspace(-steps, steps, 2 * steps + 1) * STEP_PX
         # A Moffat star summed along one axis is again a Moffat profile, its slope less by 1/2.
-        profile = (1.0 + (self.distance / moffat_radius(fwhm_px, beta)) ** 2) ** (0.5 - beta)
+        scale = moffat_radius(fwhm_px, beta)
+        profile: npt.NDArray[np.floating] = np.asarray((1.0 + (self.distance / scale) ** 2) ** (0.5 - beta))
         profile = _blur(profile, np.abs(self.distance) <= 0.5)
         if width_px > 0:
             profile = _blur(profile, np.abs(self.distance) <= width_px / 2)
@@ -70,7 +71,7 @@ def add_spikes(
     profile: LineProfile,
     floor_e: float,
 ) -> None:
-    """Add the four spikes of a star, `electrons` in all, fading as 1/r^2 until they are below `floor_e` per px."""
+    """Add a star's four spikes, `electrons` in all, which fade as 1/r^2 until below `floor_e` per px."""
     on_axis = electrons / 4 / SPIKE_SCALE_PX / profile.area_px
     reach = SPIKE_SCALE_PX * (math.sqrt(max(on_axis / floor_e, 1.0)) - 1.0)
     if reach < 1.0:
@@ -97,7 +98,10 @@ def _add_line(
     brightness: Callable[[FloatArray], FloatArray],
     profile: LineProfile,
 ) -> None:
-    """Add brightness(distance from `first` along the line) * profile(distance across) around a line from (x, y) to (x, y)."""
+    """Add brightness(distance along) * profile(distance across) around the line from one (x, y) to another.
+
+    Raises ValueError when the two are the same.
+    """
     (x0, y0), (x1, y1) = first, last
     if abs(x1 - x0) < abs(y1 - y0):
         _add_line(image.T, (y0, x0), (y1, x1), brightness, profile)
@@ -119,11 +123,9 @@ def _add_line(
     light = brightness(from_x * cosine + from_y * sine) * profile(from_y * cosine - from_x * sine)
     inside = (rows >= 0) & (rows < height)
     # No pixel occurs twice, so plain addition is enough.
-    image[rows[inside], np.broadcast_to(columns[:, None], rows.shape)[inside]] += light[inside].astype(
-        np.float32
-    )
+    image[rows[inside], np.broadcast_to(columns[:, None], rows.shape)[inside]] += light[inside].astype(np.float32)
 
 
-def _blur(profile: FloatArray, kernel: npt.ArrayLike) -> FloatArray:
+def _blur(profile: npt.NDArray[np.floating], kernel: npt.ArrayLike) -> FloatArray:
     """Convolve a profile with a kernel of the same length."""
     return np.convolve(profile, np.asarray(kernel, dtype=float), mode="same")

@@ -1,7 +1,7 @@
 """Writing made-up nights with their truth."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,9 +105,9 @@ def simulate_night(
 ) -> list[TruthRow]:
     """Write light_0001.fits, light_0002.fits ... into `folder` and return their truth in the same order.
 
-    A frame's bytes follow from the seed, its number, its recipe and the equipment alone, however many frames are made. Without
-    `recipes` (one per frame) they are planned for the night: which frames suffer what follows from `frames` too.
-    Raises ValueError when the number of recipes is not `frames`. `start` without a time zone is UTC.
+    A frame's bytes follow from the seed, its number, its recipe and the other arguments, however many frames
+    are made. Without `recipes` (one per frame) they are planned: which frames suffer depends on `frames`.
+    `start` without a time zone is UTC. Raises ValueError when the number of recipes is not `frames`.
     """
     camera, telescope, sky = camera or Camera(), telescope or Telescope(), sky or Sky()
     if recipes is None:
@@ -142,7 +142,7 @@ def simulate_nights(
     height_px: int = 640,
     contaminated_fraction: float = 0.3,
 ) -> Path:
-    """Write nights of `frames` frames each into folder/2024-09-09, 2024-09-10 ... and return the path of folder/truth.tsv.
+    """Write nights into folder/2024-09-09, folder/2024-09-10 ... and return the path of folder/truth.tsv.
 
     The camera is the same throughout; target, filter and sky differ: see `SETTINGS`.
     """
@@ -170,13 +170,14 @@ def simulate_nights(
 
 
 def tiny_night(folder: Path, frames: int = 6, seed: int = 1, **overrides: Any) -> list[TruthRow]:
-    """Write a night of 200 x 150 px frames with about 60 stars to detect in each; all clean and perfect unless told.
+    """Write a night of 200 x 150 px frames with about 60 stars to detect, clean unless told otherwise.
 
-    `overrides` are arguments of `simulate_night`; with `recipes` or `contaminated_fraction` among them, frames suffer.
+    `overrides` are arguments of `simulate_night`; frames suffer from `recipes` or a `contaminated_fraction`.
     """
     arguments: dict[str, Any] = {
         "camera": Camera(name="Simulated tiny camera", width_px=200, height_px=150),
         "telescope": Telescope(dither_px=3.0, spike_fraction=0.0),
+        "sky": Sky(star_density=1900.0),
     }
     if "contaminated_fraction" not in overrides:
         arguments["recipes"] = (FrameRecipe(),) * frames
@@ -218,9 +219,7 @@ def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _truth(
-    night: str, name: str, recipe: FrameRecipe, conditions: Conditions, exposure: Exposure
-) -> TruthRow:
+def _truth(night: str, name: str, recipe: FrameRecipe, conditions: Conditions, exposure: Exposure) -> TruthRow:
     height, width = exposure.pixels.shape
     return TruthRow(
         night=night,
@@ -230,9 +229,7 @@ def _truth(
         transparency=recipe.transparency,
         cloud_coverage=recipe.cloud_bank[0] if recipe.cloud_bank else 0.0,
         trail_peak_sigma=max((trail.peak_sigma for trail in recipe.trails), default=0.0),
-        trail_length_px=round(
-            max((trail.length_px(width, height) for trail in recipe.trails), default=0.0), 1
-        ),
+        trail_length_px=round(max((trail.length_px(width, height) for trail in recipe.trails), default=0.0), 1),
         defocus_px=recipe.defocus_px,
         tracking_px=recipe.tracking_px,
         twilight=recipe.twilight,

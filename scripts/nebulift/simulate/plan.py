@@ -1,7 +1,7 @@
 """Choosing what goes wrong in which frames of a night."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,15 +14,17 @@ SHARES = {"cloud": 0.40, "streak": 0.30, "tracking": 0.17, "defocus": 0.13}
 """Of the spoilt frames, roughly as observers report them: clouds come for a while, satellites at any time."""
 RUNS = {"cloud": (3, 8), "streak": (1, 1), "tracking": (1, 2), "defocus": (2, 5)}
 """Shortest and longest run of consecutive frames; the last run of a kind may be shorter."""
-TWILIGHT_GROWTH_PER_FRAME = 10 ** (0.4 * 0.35)
-"""Dawn brightens the sky by about a third of a magnitude per minute."""
+DAWN_GROWTH = 10 ** (0.4 * 0.35)
+"""Dawn brightens the sky by about a third of a magnitude per frame; faster in a short night, to fit its end."""
+DAWN_SHARE = 0.25
+"""Part of the night, at most, in which dawn has at least doubled the sky."""
 
 
 def plan_night(frames: int, seed: int, camera: Camera, sky: Sky, fraction: float) -> tuple[FrameRecipe, ...]:
     """Choose recipes so that `fraction` of a night's frames are contaminated, besides those that dawn ruins.
 
-    Raises ValueError when `fraction` is not within 0 to 1. Clean frames wander a little in transparency, focus and tracking,
-    as real ones do, always within what the recipe calls clean.
+    Clean frames wander a little in transparency, focus and tracking, as real ones do, always within what the
+    recipe calls clean. Raises ValueError when `fraction` is not within 0 to 1.
     """
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"the contaminated fraction is {fraction}: give 0 to 1")
@@ -31,12 +33,14 @@ def plan_night(frames: int, seed: int, camera: Camera, sky: Sky, fraction: float
     events = [event for kind, count in counts.items() for event in _events(kind, count, camera, rng)]
     order = rng.permutation(len(events))
     clean = frames - sum(counts.values())
-    # Each event takes one of the slots between clean frames, so events are spread through the whole night.
-    slots = rng.choice(clean + len(events), len(events), replace=False) if events else np.empty(0, dtype=int)
-    placed = dict(zip(sorted(slots.tolist()), order.tolist(), strict=True))
     recipes: list[FrameRecipe] = []
-    for slot in range(clean + len(events)):
-        recipes.extend(events[placed[slot]] if slot in placed else [_clean(rng)])
+    done = 0
+    for number, which in enumerate(order):
+        # One event in each equal part of the clean frames: they are spread through the whole night.
+        before = math.floor((number + rng.random()) / len(events) * clean)
+        recipes += [_clean(rng) for _ in range(before - done)] + events[which]
+        done = before
+    recipes += [_clean(rng) for _ in range(clean - done)]
     return tuple(_lit(recipe, index, frames, sky) for index, recipe in enumerate(recipes))
 
 
@@ -72,7 +76,7 @@ def _clean(rng: np.random.Generator) -> FrameRecipe:
 
 
 def _clouds(length: int, camera: Camera, rng: np.random.Generator) -> list[FrameRecipe]:
-    """A veil, a bank, or both, that comes, thickens and goes."""
+    """Let a veil, a bank, or both come, thicken and go."""
     kind = rng.choice(["veil", "bank", "both"], p=[0.5, 0.25, 0.25])
     clearest, thickest = 0.80, rng.uniform(0.25, 0.72)
     coverage, opacity, angle = rng.uniform(0.4, 1.0), rng.uniform(0.35, 0.9), rng.uniform(0.0, 360.0)
@@ -100,9 +104,7 @@ def _streak(length: int, camera: Camera, rng: np.random.Generator) -> list[Frame
         trail = Trail.across(angle, offset, frame, _rounded(peak))
         if rng.random() < 0.15:
             body = replace(trail, peak_sigma=_rounded(rng.uniform(3.0, 10.0)), width_px=3.0)
-            beside = Trail.across(
-                angle, offset + rng.uniform(5.0, 14.0), frame, _rounded(body.peak_sigma * 2.5)
-            )
+            beside = Trail.across(angle, offset + rng.uniform(5.0, 14.0), frame, _rounded(body.peak_sigma * 2.5))
             trails: tuple[Trail, ...] = (
                 body,
                 replace(beside, width_px=2.0, dash_px=_rounded(rng.uniform(15, 50))),
@@ -114,7 +116,7 @@ def _streak(length: int, camera: Camera, rng: np.random.Generator) -> list[Frame
 
 
 def _shortened(trail: Trail, frame: tuple[int, int], rng: np.random.Generator) -> Trail:
-    """End a trail within the frame: the satellite enters the shadow, the shutter opens, or it is geostationary."""
+    """End a trail within the frame: the shutter moves, or the satellite enters the shadow or is slow."""
     reach = min(frame) / 2 * 0.9
     x, y = (trail.x0 + trail.x1) / 2, (trail.y0 + trail.y1) / 2
     length = math.hypot(trail.x1 - trail.x0, trail.y1 - trail.y0)
@@ -145,7 +147,7 @@ def _defocus(length: int, camera: Camera, rng: np.random.Generator) -> list[Fram
     return [replace(_clean(rng), defocus_px=_rounded(radius)) for radius in np.linspace(first, last, length)]
 
 
-MAKERS: dict[str, Callable[[int, Camera, np.random.Generator], Sequence[FrameRecipe]]] = {
+MAKERS: dict[str, Callable[[int, Camera, np.random.Generator], list[FrameRecipe]]] = {
     "cloud": _clouds,
     "streak": _streak,
     "tracking": _tracking,
@@ -156,7 +158,8 @@ MAKERS: dict[str, Callable[[int, Camera, np.random.Generator], Sequence[FrameRec
 def _lit(recipe: FrameRecipe, index: int, frames: int, sky: Sky) -> FrameRecipe:
     """Add the moon, which sinks slowly, and dawn, which grows towards the last frame."""
     moon = 1.0 + (sky.moon - 1.0) * (1.0 - 0.3 * index / max(frames, 1))
-    twilight = 1.0 + (sky.twilight - 1.0) * TWILIGHT_GROWTH_PER_FRAME ** (index + 1 - frames)
+    growth = max(DAWN_GROWTH, max(sky.twilight - 1.0, 1.0) ** (1.0 / (DAWN_SHARE * frames)))
+    twilight = 1.0 + (sky.twilight - 1.0) * growth ** (index + 1 - frames)
     return replace(recipe, moon=_rounded(moon), twilight=_rounded(twilight))
 
 

@@ -42,13 +42,13 @@ def point_spread(
     tracking_px: float = 0.0,
     tracking_angle_deg: float = 0.0,
 ) -> PointSpread:
-    """Blur a Moffat star by a defocus disc (with the secondary's hole), a tracking line and the square pixel."""
+    """Blur a Moffat star by a defocus disc (with the secondary's hole), a tracking line and the pixel."""
     radius = math.ceil(WINGS_FWHM * fwhm_px + defocus_px + tracking_px / 2)
     half = (radius + 2) * OVERSAMPLING
     square = (np.arange(-half, half + 1, dtype=np.float32) / OVERSAMPLING) ** 2
     scale = moffat_radius(fwhm_px, beta)
     distance2 = square[:, None] + square[None, :]
-    samples = (1.0 + distance2 / scale**2) ** np.float32(-beta)
+    samples: Image = np.asarray((1.0 + distance2 / scale**2) ** -beta, dtype=np.float32)
     if defocus_px > 0:
         samples = _convolve(samples, _disc(defocus_px, obstruction))
     if tracking_px > 0:
@@ -67,7 +67,7 @@ def add_stars(
 ) -> None:
     """Add stars to `image` (h, w) in place, each out to where it is below `floor_e` electrons per px.
 
-    x_px, y_px, electrons: shape (n,); pixel centres lie at whole numbers; stars outside of the image may reach into it.
+    x_px, y_px, electrons: shape (n,). Pixel centres lie at whole numbers; stars outside may reach in.
     """
     needed = np.searchsorted(-psf.reach, -floor_e / np.maximum(np.abs(electrons), 1e-9))
     sizes = np.unique(np.geomspace(3, max(psf.radius_px, 4), 9).astype(int))
@@ -75,7 +75,7 @@ def add_stars(
     for which, radius in enumerate(sizes):
         near = (x_px > -radius - 1) & (x_px < image.shape[1] + radius)
         near &= (y_px > -radius - 1) & (y_px < image.shape[0] + radius)
-        chosen = np.flatnonzero((size_of == which) & near)
+        chosen = np.flatnonzero((size_of == which) & near & (needed > 0))
         batch = max(1, MOST_STAMP_PIXELS // (2 * int(radius) + 1) ** 2)
         for start in range(0, len(chosen), batch):
             part = chosen[start : start + batch]
@@ -89,12 +89,14 @@ def _add_stamps(
     steps = np.arange(-radius, radius + 1)
     columns, column, right = _phase(x_px, steps, samples.shape[1])
     rows, row, below = _phase(y_px, steps, samples.shape[0])
-    upper, lower = row[:, :, None], row[:, :, None] + 1
-    left, after = column[:, None, :], column[:, None, :] + 1
-    below, right = below[:, None, None], right[:, None, None]
-    stamps = (1 - below) * ((1 - right) * samples[upper, left] + right * samples[upper, after])
-    stamps += below * ((1 - right) * samples[lower, left] + right * samples[lower, after])
-    stamps *= electrons.astype(np.float32)[:, None, None]
+    # Flat indices: several times faster than pairs of them.
+    flat, across = samples.reshape(-1), samples.shape[1]
+    first = row[:, :, None] * across + column[:, None, :]
+    light = electrons.astype(np.float32)
+    stamps = flat.take(first) * (light * (1 - below) * (1 - right))[:, None, None]
+    stamps += flat[1:].take(first) * (light * (1 - below) * right)[:, None, None]
+    stamps += flat[across:].take(first) * (light * below * (1 - right))[:, None, None]
+    stamps += flat[across + 1 :].take(first) * (light * below * right)[:, None, None]
     height, width = image.shape
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
     places = rows[:, :, None] * width + columns[:, None, :]
@@ -104,7 +106,7 @@ def _add_stamps(
 def _phase(
     centre: FloatArray, steps: npt.NDArray[np.intp], length: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Image]:
-    """Give, per star, its pixels (n, k), the sample at or before each (n, k) and the share of the next one (n,)."""
+    """Give each star's pixels (n, k), the sample at or before each (n, k), the share of the next one (n,)."""
     nearest = np.rint(centre).astype(np.intp)
     position = (nearest - centre) * OVERSAMPLING
     before = np.floor(position).astype(np.intp)

@@ -18,7 +18,7 @@ TWILIGHT_LIMIT = 10.0
 
 
 class CloudBank(NamedTuple):
-    """A bank of cloud over part of the frame. Its edges are soft, for clouds cross a field within one exposure."""
+    """A bank of cloud over part of the frame, with soft edges."""
 
     coverage: float
     """Share of the frame under it, 0 to 1."""
@@ -53,7 +53,7 @@ class Trail:
         width_px: float = 0.0,
         dash_px: float = 0.0,
     ) -> Self:
-        """Give the trail that crosses a frame of (width, height) px at an angle, `offset_px` beside its centre."""
+        """Give the trail across a frame of (width, height) px at an angle, `offset_px` beside its centre."""
         width, height = frame
         along = (math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg)))
         x, y = (width - 1) / 2 - offset_px * along[1], (height - 1) / 2 + offset_px * along[0]
@@ -69,7 +69,7 @@ class Trail:
         )
 
     def length_px(self, width: int, height: int) -> float:
-        """Length of the part inside a frame of `width` x `height` px, to about a pixel; 0 when it misses the frame."""
+        """Length of the part inside a frame of `width` x `height` px, to about a pixel; 0 when it misses."""
         ends = ((round(self.x0), round(self.y0)), (round(self.x1), round(self.y1)))
         inside, first, last = cv2.clipLine((0, 0, width, height), *ends)
         return math.hypot(last[0] - first[0], last[1] - first[1]) if inside else 0.0
@@ -80,7 +80,7 @@ class FrameRecipe:
     """What one frame suffers. The default is a perfect frame of a dark, clear sky."""
 
     transparency: float = 1.0
-    """Share of the stars' light that a veil lets through, 1 = clear; a veil also scatters light into the sky."""
+    """Share of the stars' light that a veil lets through, 1 = clear; a veil also brightens the sky."""
     cloud_bank: CloudBank | None = None
     trails: tuple[Trail, ...] = ()
     defocus_px: float = 0.0
@@ -96,7 +96,7 @@ class FrameRecipe:
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        """Names of what is to be seen, of cloud, streak, defocus, tracking and twilight (from a sky factor of 2)."""
+        """What is to be seen: any of cloud, streak, defocus, tracking, twilight (from a sky factor of 2)."""
         present = {
             "cloud": self.transparency < CLOUD_TRANSPARENCY or self._bank_is_seen(),
             "streak": any(trail.peak_sigma > 0 for trail in self.trails),

@@ -105,10 +105,9 @@ def _take_out(journal: Journal, entry: Entry) -> None:
         journal.write(Entry("restore", entry.frame, entry.source, entry.destination))
         entry.source.parent.mkdir(parents=True, exist_ok=True)
         _move(entry.destination, entry.source)
-    elif entry.action == "link" and entry.destination.is_symlink():
-        journal.write(Entry("restore", entry.frame, entry.source, entry.destination))
-        entry.destination.unlink()
-    elif entry.action == "copy" and entry.source.exists():
+    elif (entry.action == "link" and entry.destination.is_symlink()) or (
+        entry.action == "copy" and entry.source.exists()
+    ):
         journal.write(Entry("restore", entry.frame, entry.source, entry.destination))
         entry.destination.unlink()
 

@@ -41,7 +41,11 @@ def label_night(scores: Path, reviews: Path | None, output: Path, settings: Labe
         rows = _apply_reviews(rows, read_reviews(reviews), reviews)
     write_table(output, "labels", rows)
     counts = {label: sum(row["label"] == label for row in rows) for label in sorted({r["label"] for r in rows})}
-    logger.info("%s: %s", output.stem, ", ".join(f"{number} {label}" for label, number in counts.items()) or "no frame")
+    logger.info(
+        "%s: %s",
+        output.stem,
+        ", ".join(f"{number} {label}" for label, number in counts.items()) or "no frame",
+    )
 
 
 def merge_labels(tables: Sequence[Path], output: Path) -> None:

@@ -19,8 +19,7 @@ def sort_night(predictions: Path, folder: Path, mode: Mode, output: Path) -> Non
         output,
         "sorted",
         (
-            {column: row[column] for column in ("night", "frame", "path", "decision")}
-            | {"sorted_path": str(place)}
+            {column: row[column] for column in ("night", "frame", "path", "decision")} | {"sorted_path": str(place)}
             for row, place in zip(rows, places, strict=True)
         ),
     )

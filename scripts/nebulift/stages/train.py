@@ -11,14 +11,16 @@ _CLASS = {"contaminated": 0, "clean": 1}
 
 def train_model(dataset: Path, output: Path, settings: TrainingSettings) -> None:
     """Train on the table dataset.tsv; write model.pth, metrics.json, history.tsv and args.yaml into `output`."""
-    rows = read_table(dataset, "dataset")
-    parts = {}
-    for side in ("train", "val"):
-        chosen = [row for row in rows if row["split"] == side]
-        parts[side] = AstroImageDataset(
-            [Path(row["preview_path"]) for row in chosen],
-            [_CLASS[row["label"]] for row in chosen],
-            augment=side == "train",
-            seed=settings.seed,
-        )
-    train_or_explain(parts["train"], parts["val"], settings, output)
+    train = load_split(dataset, "train", augment=True, seed=settings.seed)
+    train_or_explain(train, load_split(dataset, "val"), settings, output)
+
+
+def load_split(dataset: Path, side: str, augment: bool = False, seed: int = 0) -> AstroImageDataset:
+    """Return one side, train or val, of the table dataset.tsv."""
+    rows = [row for row in read_table(dataset, "dataset") if row["split"] == side]
+    return AstroImageDataset(
+        [Path(row["preview_path"]) for row in rows],
+        [_CLASS[row["label"]] for row in rows],
+        augment=augment,
+        seed=seed,
+    )
