@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 _DATE = re.compile(r"(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?!\d)")
-_DAY_FIRST = re.compile(r"(?P<day>\d{1,2})[/](?P<month>\d{1,2})[/](?P<year>\d{2,4})(?!\d)")
+_DAY_FIRST = re.compile(r"(?P<day>\d{1,2})/(?P<month>\d{1,2})/(?P<year>\d{2,4})(?!\d)")
 _TIME = re.compile(
     r"(?P<hours>\d{1,2}):(?P<minutes>\d{1,2})(?::(?P<seconds>\d{1,2}(?:[.,]\d*)?))?"
     r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2}(?!\d))?"
@@ -39,14 +39,13 @@ def capture_time(dates: list[str], times: list[str], julian_dates: list[float]) 
 
 def _day(text: str) -> datetime | None:
     """Read the date at the start of a text; two- and three-digit years are old FITS ("26/07/102" is 2002)."""
+    text = text.strip()
     found = _DATE.match(text) or _DAY_FIRST.match(text)
     if found is None:
         return None
     year = int(found["year"])
-    if year < 50:
-        year += 2000
-    elif year < 1000:
-        year += 1900
+    if len(found["year"]) < 4:
+        year += 2000 if year < 50 else 1900
     if not EARLIEST_YEAR <= year <= LATEST_YEAR:
         return None
     try:

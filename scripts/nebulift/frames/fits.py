@@ -71,9 +71,7 @@ def _tiles(source: BinaryIO, size: int, unit: ImageUnit) -> NDArray[Any]:
     _check_all_there(unit.data_bytes, size - unit.data_at, "compressed pixels")
     unpacked = math.prod(unit.shape) * abs(unit.bits) // 8
     if unpacked > unit.data_bytes * _HIGHEST_COMPRESSION:
-        raise UnreadableFrame(
-            f"broken FITS header: {unpacked} bytes of pixels cannot come out of {unit.data_bytes}"
-        )
+        raise UnreadableFrame(f"broken FITS header: {unpacked} bytes of pixels cannot come out of {unit.data_bytes}")
     source.seek(unit.header_at)
     # This one unit behind an empty primary one, so that astropy cannot stumble over any other.
     alone = io.BytesIO()

@@ -17,6 +17,7 @@ from nebulift.frames.frame import UnreadableFrame, one_line
 BLOCK = 2880  # bytes
 STORED_TYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _IMAGE, _COMPRESSED = "image", "compressed image"
+_RICE_PARAMETERS = {"BYTEPIX": (1, 2, 4, 8), "BLOCKSIZE": (16, 32)}
 _MOST_AXES = 999  # by the FITS standard; also of columns in a table
 
 
@@ -102,7 +103,16 @@ def _contents(header: fits.Header) -> tuple[str, tuple[int, ...], int, int]:
     bits = header[f"{prefix}BITPIX"]
     if bits not in STORED_TYPES:
         raise ValueError(f"{prefix}BITPIX = {bits} is not a data type")
+    if kind == _COMPRESSED:
+        _check_rice_parameters(header)
     return kind, _shape(header, prefix), bits, _data_bytes(header)
+
+
+def _check_rice_parameters(header: fits.Header) -> None:
+    """Refuse what the Rice decompressor would take on trust and crash on."""
+    for name, value in zip(header.get("ZNAME*", {}).values(), header.get("ZVAL*", {}).values(), strict=False):
+        if value not in _RICE_PARAMETERS.get(name, (value,)):
+            raise ValueError(f"{name} = {value} for compressed pixels")
 
 
 def _kind(header: fits.Header) -> str:
@@ -121,7 +131,7 @@ def _shape(header: fits.Header, prefix: str) -> tuple[int, ...]:
         if not isinstance(number, int) or not 0 <= number <= _MOST_AXES:
             raise ValueError(f"{number} axes or columns")
     shape = tuple(header[f"{prefix}NAXIS{axis}"] for axis in range(axes, 0, -1))
-    if not all(isinstance(length, int) and length >= 0 for length in shape):
+    if not all(type(length) is int and length >= 0 for length in shape):  # True is no length
         raise ValueError(f"axes of length {shape}")
     return shape
 

@@ -72,7 +72,5 @@ def list_frames(folder: Path, pattern: str = "*", recursive: bool = True) -> lis
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except (
-        OSError
-    ):  # a link that leads in a circle or where this user may not look: listed, and unreadable later
+    except OSError:  # a link that leads in a circle or where this user may not look: listed, and unreadable later
         return False

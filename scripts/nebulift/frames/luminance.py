@@ -23,9 +23,7 @@ def luminance(raw: NDArray[Any], bayer_pattern: str) -> NDArray[np.float32]:
     if not bayer_pattern:
         return pixels
     # filter2D and not blur: blur keeps running sums, in which one NaN spoils the rest of its row.
-    cells: NDArray[np.float32] = cv2.filter2D(
-        pixels, -1, _CELL_MEAN, anchor=(0, 0), borderType=cv2.BORDER_REFLECT_101
-    )
+    cells: NDArray[np.float32] = cv2.filter2D(pixels, -1, _CELL_MEAN, anchor=(0, 0), borderType=cv2.BORDER_REFLECT_101)
     return cells
 
 

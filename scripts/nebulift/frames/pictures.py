@@ -47,9 +47,7 @@ def _by_opencv(content: bytes, kind: str) -> NDArray[Any]:
         raise UnreadableFrame(f"broken or truncated {kind} file: {one_line(error)}") from error
     if picture is None:
         raise UnreadableFrame(f"broken or truncated {kind} file")
-    colour = (
-        picture[..., 2::-1] if picture.ndim == 3 and picture.shape[2] >= 3 else picture
-    )  # OpenCV gives BGR
+    colour = picture[..., 2::-1] if picture.ndim == 3 and picture.shape[2] >= 3 else picture  # OpenCV gives BGR
     return np.asarray(colour)
 
 

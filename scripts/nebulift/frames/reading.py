@@ -36,9 +36,7 @@ def read_frame(path: Path) -> Frame:
         with path.open("rb") as source:
             decoded = _decode(source, os.fstat(source.fileno()).st_size)
     except FileNotFoundError as error:
-        reason = (
-            "broken link: its target does not exist" if path.is_symlink() else "vanished while being read"
-        )
+        reason = "broken link: its target does not exist" if path.is_symlink() else "vanished while being read"
         raise UnreadableFrame(reason) from error
     except PermissionError as error:
         raise UnreadableFrame("permission denied") from error
@@ -91,9 +89,7 @@ def _gunzip(packed: bytes) -> bytes:
             if not member.eof:
                 too_large = member.unconsumed_tail or room <= 0
                 raise UnreadableFrame(
-                    f"unpacks to more than {LARGEST_UNPACKED} bytes"
-                    if too_large
-                    else "truncated: gzip data end early"
+                    f"unpacks to more than {LARGEST_UNPACKED} bytes" if too_large else "truncated: gzip data end early"
                 )
             packed = member.unused_data
     except zlib.error as error:

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from nebulift.frames.frame import Decoded
 
-MOST_ABOVE = 0.01  # a stated level with more of the frame above it is wrong (a burnt-out frame piles up, and is found so)
+MOST_ABOVE = (
+    0.01  # a stated level with more of the frame above it is wrong (a burnt-out frame piles up, and is found so)
+)
 ADC_TOLERANCE = 0.01
 BAND = 0.01  # of the maximum: how far below it a pixel comes close,
 FEWEST_LEVELS = 16  # but at least so many levels of integer data
 _ADC_BITS = (8, 10, 12, 14, 16)
 # Drivers hand 10 to 14 bits over either as they are or shifted to the top of 16 bits: 4095 or 65520.
-ADC_TOPS = tuple(
-    sorted({float(2**n - 1) for n in _ADC_BITS} | {float((2**n - 1) << (16 - n)) for n in _ADC_BITS[1:]})
-)
+ADC_TOPS = tuple(sorted({float(2**n - 1) for n in _ADC_BITS} | {float((2**n - 1) << (16 - n)) for n in _ADC_BITS[1:]}))
 
 
 def saturation_level(decoded: Decoded, finite: NDArray[Any], maximum: float) -> tuple[float, str]:
@@ -60,10 +60,7 @@ def _is_sane(level: float, finite: NDArray[Any], maximum: float) -> bool:
         return False
     if finite.dtype.kind == "f" and maximum <= 1 < level:
         return False  # normalised to 0..1 after the header was written
-    return (
-        maximum <= level
-        or int(np.count_nonzero(finite > _in_type_of(finite, level))) <= MOST_ABOVE * finite.size
-    )
+    return maximum <= level or int(np.count_nonzero(finite > _in_type_of(finite, level))) <= MOST_ABOVE * finite.size
 
 
 def _near_adc_top(level: float) -> bool:

@@ -60,8 +60,8 @@ def find_streaks(
     for line in _propose(image, masked):
         if any(_along(line, other) for other in found):
             continue  # one trail is proposed many times over
-        streak = _verify(image, masked, line)
-        if streak is not None and streak.significance >= sigma and _is_of_the_sky(streak, image.shape):
+        streak = _verify(image, masked, line, sigma)
+        if streak is not None and _is_of_the_sky(streak, image.shape):
             found.append(streak)
     found = sorted(found, key=lambda streak: -streak.significance)
     distinct = [s for i, s in enumerate(found) if not any(_along(s, other) for other in found[:i])]
@@ -212,8 +212,8 @@ def _unturn(
     return _Line(score, x1, y1, x2, y2)
 
 
-def _verify(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line) -> Streak | None:
-    """Measure a proposed line along its whole course; None where the light is not that of a trail."""
+def _verify(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, sigma: float) -> Streak | None:
+    """Measure a proposed line along its whole course; None below `sigma` or where the light is not a trail's."""
     best: tuple[float, _Line] | None = None
     length = math.hypot(line.x2 - line.x1, line.y2 - line.y1)
     # The transform knows a line to about a pixel at its ends: look around for the best one.
@@ -235,17 +235,22 @@ def _verify(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line) 
     line = _extend(best[1], image.shape)
     centre = _profile(image, masked, line, 0.0)
     lanes = [offset * (2 * _STRIP_HALF_WIDTH + 1.0) for offset in (-3, -2, 2, 3)]
-    beside = np.nanmedian(np.stack([_profile(image, masked, line, offset) for offset in lanes]), axis=0)
-    contrast = centre - np.nan_to_num(beside)
+    neighbours = np.stack([_profile(image, masked, line, offset) for offset in lanes])
+    known = np.isfinite(neighbours).any(axis=0)
+    beside = np.zeros(len(centre))
+    beside[known] = np.nanmedian(neighbours[:, known], axis=0)
+    contrast = centre - beside
     start, stop = _extent(contrast)
     inside = contrast[start:stop]
     inside = inside[np.isfinite(inside)]
     if len(inside) < 12:
         return None
-    outside = np.concatenate([_profile(image, masked, line, offset) for offset in lanes])
-    noise = standard_deviation_from_mad(outside[np.isfinite(outside)]) if np.isfinite(outside).any() else 1.0
+    outside = neighbours[np.isfinite(neighbours)]
+    noise = standard_deviation_from_mad(outside) if len(outside) else 1.0
     # Neighbouring samples of a strip share pixels only across it; the median's efficiency is 0.64.
     significance = float(np.median(inside)) * math.sqrt(0.64 * len(inside)) / max(noise, 1e-6) / 1.1
+    if significance < sigma:
+        return None
     # A trail shines all along; a row of a few stars does not.
     parts = [float(np.mean(part)) for part in np.array_split(inside, _PARTS)]
     if sum(part > 0.3 * float(np.median(inside)) for part in parts) < _PARTS - 1:
