@@ -119,8 +119,8 @@ def _add_simulate(commands: _Commands) -> None:
     parser.add_argument("--nights", type=int, default=3, help="number of nights")
     parser.add_argument("--frames", type=int, default=60, help="frames per night")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same frames")
-    parser.add_argument("--width-px", type=int, default=1200, help="width of a frame")
-    parser.add_argument("--height-px", type=int, default=800, help="height of a frame")
+    parser.add_argument("--width-px", type=int, default=960, help="width of a frame")
+    parser.add_argument("--height-px", type=int, default=640, help="height of a frame")
     parser.set_defaults(run=_simulate)
 
 

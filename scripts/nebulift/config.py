@@ -5,14 +5,17 @@ config/README.md (`python -m nebulift.config` writes both anew).
 """
 
 import copy
-import difflib
+import math
+import os
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
+from nebulift.config_errors import bounds, explain
 from nebulift.files import write_text
 
 CONFIG_FOLDER = Path(__file__).parents[2] / "config"
@@ -33,20 +36,43 @@ def load_schema() -> dict[str, Any]:
 def complete_config(given: Mapping[str, Any]) -> Config:
     """Return a copy of `given` with every default filled in and nights as mappings; raises ConfigError."""
     schema = load_schema()
-    config: Config = copy.deepcopy(dict(given))
-    # An empty `nights:` or `train:` in YAML is null; it means that nothing is said about it.
-    config = {key: value for key, value in config.items() if value is not None}
+    config = _without_empty(given, schema)
     nights = config.get("nights", {})
     if isinstance(nights, Mapping):
-        # YAML reads a name such as 2024-09-09 as a date, and 20240909 as a number.
-        config["nights"] = {str(name): night for name, night in nights.items()}
+        config["nights"] = _named_by_text(nights)
     errors = list(jsonschema.Draft202012Validator(schema).iter_errors({"nights": {}, **config}))
     if errors:
-        raise ConfigError("\n".join(sorted({_explain(error) for error in errors})))
+        raise ConfigError("\n".join(sorted({explain(error) for error in errors})))
     _fill(config, schema)
     config["nights"] = {name: _complete_night(night, schema) for name, night in config["nights"].items()}
-    _check_order(config)
+    _check_finite(config)
+    _check_order(config, schema)
+    _check_destination(config)
     return config
+
+
+def _without_empty(section: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy without empty keys: `train:` alone is null in YAML, and means that nothing is said about it."""
+    copied = {}
+    for key, value in section.items():
+        described = schema["properties"].get(key, {})
+        if isinstance(value, Mapping) and "properties" in described:
+            copied[key] = _without_empty(value, described)
+        elif value is not None or not described:
+            copied[key] = copy.deepcopy(value)
+    return copied
+
+
+def _named_by_text(nights: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the nights by text: YAML reads a name such as 2024-09-09 as a date, and 20240909 as a number."""
+    named: dict[str, Any] = {}
+    for name, night in nights.items():
+        if isinstance(name, bool) or not isinstance(name, str | int | date):
+            raise ConfigError(f"nights: {name}: put this name into quotes; to YAML it is no text")
+        if str(name) in named:
+            raise ConfigError(f"nights: {name}: there are two nights of this name")
+        named[str(name)] = night
+    return named
 
 
 def _complete_night(night: str | dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,54 +85,60 @@ def _complete_night(night: str | dict[str, Any], schema: Mapping[str, Any]) -> d
 
 
 def _fill(values: dict[str, Any], schema: Mapping[str, Any]) -> None:
-    """Fill in defaults in place, in the order of the schema."""
+    """Fill in defaults in place, in the order of the schema; whole numbers become integers however they are written."""
     for key, described in schema["properties"].items():
         if "properties" in described:
             values[key] = dict(values.get(key) or {})
             _fill(values[key], described)
         elif "default" in described:
             values.setdefault(key, copy.deepcopy(described["default"]))
+            if described.get("type") == "integer":
+                values[key] = int(values[key])
 
 
-def _check_order(config: Config) -> None:
+def _check_finite(section: Mapping[str, Any], place: str = "") -> None:
+    """Check what JSON knows nothing of: .nan and .inf are numbers in YAML."""
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            _check_finite(value, f"{place}{key}: ")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{place}{key}: {value} is not a number that can be used")
+
+
+def _check_order(config: Config, schema: Mapping[str, Any]) -> None:
     """Check what no schema can: keys that must stand in an order to each other."""
     low, high = config["label"]["contaminated_threshold"], config["label"]["clean_threshold"]
     if low >= high:
         raise ConfigError(
             f"label: contaminated_threshold ({low:g}) must be lower than label: clean_threshold ({high:g})"
         )
+    described = schema["properties"]["label"]["properties"]["limits"]["properties"]
     for check, limits in config["label"]["limits"].items():
-        if limits["clean"] == limits["contaminated"]:
-            raise ConfigError(f"label: limits: {check}: clean and contaminated are both {limits['clean']:g}")
-    if config["sort"]["mode"] == "move" and config["sort"]["destination"] is None:
+        default = described[check]["default"]
+        order = "lower" if default["clean"] < default["contaminated"] else "higher"
+        clean, contaminated = limits["clean"], limits["contaminated"]
+        if not (clean < contaminated if order == "lower" else clean > contaminated):
+            raise ConfigError(
+                f"label: limits: {check}: clean ({clean:g}) must be {order} than contaminated ({contaminated:g})"
+            )
+
+
+def _check_destination(config: Config) -> None:
+    """Check that frames are moved to where they stay."""
+    if config["sort"]["mode"] != "move":
+        return
+    destination = config["sort"]["destination"]
+    results = config.get("pathvars", {}).get("results", "results")
+    if destination is None or _whole(destination).is_relative_to(_whole(results)):
+        given = "" if destination is None else f"{destination!r} lies in the folder of the results: "
         raise ConfigError(
-            "sort: destination: name a folder for the moved frames. They would be the only copies,"
-            " and results may be deleted at any time"
+            f"sort: destination: {given}name a folder outside {results} for the moved frames."
+            " They would be the only copies, and results may be deleted at any time"
         )
 
 
-def _explain(error: jsonschema.ValidationError) -> str:
-    """Say in one line which key is wrong and what it should be."""
-    while error.context:  # of several allowed forms, explain the one that was meant: the mapping
-        error = max(error.context, key=lambda inner: (len(inner.absolute_path), inner.validator != "type"))
-    place = ": ".join(str(part) for part in error.absolute_path) or "the configuration"
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        return "; ".join(_explain_unknown(place, str(key), known) for key in unknown)
-    if error.parent is None and error.validator == "pattern" and "nights" in error.absolute_schema_path:
-        return (
-            f"nights: {error.instance!r} cannot be the name of a night:"
-            " use letters, digits and . _ + -, a letter or digit first"
-        )
-    return f"{place}: {error.message}"
-
-
-def _explain_unknown(place: str, key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-    where = "" if place == "the configuration" else f"{place}: "
-    return f"{where}{key}: no such key; {hint}"
+def _whole(path: str) -> Path:
+    return Path(os.path.normpath(Path(path).expanduser().absolute()))
 
 
 def default_config_text() -> str:
@@ -155,16 +187,8 @@ def _table_rows(key: str, described: Mapping[str, Any]) -> Iterator[str]:
             yield from _table_rows(f"{key}: {inner}", inner_described)
         return
     default = f"`{_scalar(described['default'])}`" if "default" in described else ""
-    yield f"| `{key}` | {default} | {described['description']}{_bounds(described)} |"
-
-
-def _bounds(described: Mapping[str, Any]) -> str:
-    if "enum" in described:
-        return " One of " + ", ".join(f"`{value}`" for value in described["enum"]) + "."
-    low = described.get("minimum", described.get("exclusiveMinimum"))
-    if low is None or "maximum" not in described:
-        return ""
-    return f" {'Above ' if 'exclusiveMinimum' in described else 'From '}{low:g} to {described['maximum']:g}."
+    told = f" {bounds(described)}." if bounds(described) else ""
+    yield f"| `{key}` | {default} | {described['description']}{told} |"
 
 
 TABLE_START, TABLE_END = "<!-- keys: start -->\n", "<!-- keys: end -->\n"

@@ -4,7 +4,9 @@ import csv
 import functools
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from nebulift.files import read_exactly, write_text
 
 SCHEMAS = Path(__file__).parents[2] / "config" / "schemas"
 Row = dict[str, Any]
+_NEEDS_QUOTES = re.compile(r'[\t\n\r"]')
 
 
 class TableError(ValueError):
-    """A table does not fit its schema; the message names the file and the column."""
+    """A table does not fit its schema; the message names the file, and the line and column."""
 
 
 @functools.cache
@@ -35,47 +38,60 @@ def columns(name: str) -> list[str]:
 def read_table(path: Path, name: str) -> list[Row]:
     """Read the table at `path`; absent numbers are None, absent texts "".
 
-    Raises TableError, naming the file, when columns are missing or unknown or a number is none.
+    Raises TableError, naming the file, line and column, when columns are missing or unknown or a number is none.
     """
-    text = read_exactly(path, "utf-8-sig")
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    return [row for _, row in read_numbered(path, name)]
+
+
+def read_numbered(path: Path, name: str) -> list[tuple[int, Row]]:
+    """Read the table at `path` like `read_table`; each row with the number of the line on which it begins."""
     properties = load_schema(name)["properties"]
-    required = load_schema(name).get("required", list(properties))
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        raise TableError(f"{path}: line {reader.line_num}: {error}") from error
-    header = reader.fieldnames or []
-    for column in required:
+    lines = _read_lines(path)
+    header = lines[0][1] if lines else []
+    for column in load_schema(name).get("required", list(properties)):
         if column not in header:
             raise TableError(f"{path}: the column {column!r} is missing; it has {', '.join(header) or 'none'}")
     for column in header:
         if column not in properties:
             raise TableError(f"{path}: unknown column {column!r}; a table of {name} has {', '.join(properties)}")
-    typed = []
-    for line, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise TableError(f"{path}: row {line - 1} has more or fewer fields than the header")
-        typed.append(
-            {
-                column: _parse(row[column], properties[column]["type"], f"{path}: row {line - 1}, {column}")
-                for column in header
-            }
-        )
-    return typed
+        if header.count(column) > 1:
+            raise TableError(f"{path}: the column {column!r} is there twice")
+    numbered = []
+    for line, fields in lines[1:]:
+        if len(fields) != len(header):
+            raise TableError(f"{path}: line {line} has {len(fields)} fields, the header has {len(header)}")
+        row = {
+            column: _parse(field, properties[column]["type"], f"{path}: line {line}, {column}")
+            for column, field in zip(header, fields, strict=True)
+        }
+        numbered.append((line, row))
+    return numbered
 
 
 def write_table(path: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as the table `name`, atomically and always in the same way for the same values."""
     header = columns(name)
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, header, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-    writer.writeheader()
+    lines = ["\t".join(header)]
     for row in rows:
         if unknown := set(row) - set(header):
             raise TableError(f"{path}: a table of {name} has no column {sorted(unknown)}")
-        writer.writerow({column: _format(row.get(column)) for column in header})
-    write_text(path, buffer.getvalue())
+        lines.append("\t".join(_quote(_format(row.get(column))) for column in header))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the fields of each line that is not empty, with its number; a field in quotes may span lines."""
+    text = read_exactly(path, "utf-8-sig")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    lines, start = [], 1
+    try:
+        for fields in reader:
+            if fields:
+                lines.append((start, fields))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise TableError(f"{path}: line {start}: {error}") from error
+    return lines
 
 
 def _parse(text: str, kind: str | list[str], place: str) -> str | float | int | None:
@@ -85,16 +101,22 @@ def _parse(text: str, kind: str | list[str], place: str) -> str | float | int | 
     if text == "":
         return None
     try:
-        return int(text) if "integer" in kinds else float(text)
-    except ValueError as error:
-        raise TableError(
-            f"{place}: {text!r} is not {'a whole number' if 'integer' in kinds else 'a number'}"
-        ) from error
+        number = int(text) if "integer" in kinds else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise TableError(f"{place}: {text!r} is not {'a whole number' if 'integer' in kinds else 'a number'}")
+    return number
 
 
 def _format(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else ""
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        return f"{float(value):.6g}" if math.isfinite(value) else ""
     return str(value)
+
+
+def _quote(field: str) -> str:
+    """Put a field into quotes where it needs them; the csv module forgets a lone carriage return before Python 3.13."""
+    return f'"{field.replace(chr(34), chr(34) * 2)}"' if _NEEDS_QUOTES.search(field) else field

@@ -22,6 +22,7 @@ from nebulift.simulate.night import (
     CloudBank,
     FrameRecipe,
     Sky,
+    Telescope,
     Trail,
     TruthRow,
     simulate_night,
@@ -64,6 +65,23 @@ def test_a_frame_is_the_same_however_many_are_made(tmp_path: Path) -> None:
     assert len(three) == 3
     assert {name: five[name] for name in three} == three
     assert len(set(five.values())) == 5
+
+
+def test_noise_is_new_in_each_frame_and_stars_in_each_night(tmp_path: Path) -> None:
+    empty = {
+        "camera": replace(CAMERA, hot_pixel_fraction=0.0, cosmic_rays_per_mpix_per_s=0.0),
+        "telescope": Telescope(vignetting=0.0),
+        "sky": Sky(star_density=0.0, gradient=0.0),
+    }
+    tiny_night(tmp_path / "noise", frames=2, **empty)
+    noise = [pixels_of(tmp_path / "noise" / f"light_000{number}.fits").ravel() for number in (1, 2)]
+    assert abs(np.corrcoef(noise)[0, 1]) < 0.04
+    simulate_nights(tmp_path, nights=4, frames=1, width_px=120, height_px=90, contaminated_fraction=0.0)
+    # The fourth night is under the same sky as the first.
+    nights = [pixels_of(tmp_path / f"2024-09-{day}" / "light_0001.fits") for day in ("09", "12")]
+    assert np.median(nights[0]) == pytest.approx(np.median(nights[1]), rel=0.02)
+    stars = [np.log(image - 400).ravel() for image in nights]
+    assert np.corrcoef(stars)[0, 1] < 0.3
 
 
 def test_files_are_what_a_capture_program_writes(tmp_path: Path) -> None:

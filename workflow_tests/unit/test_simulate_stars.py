@@ -155,17 +155,19 @@ def test_defocus_makes_a_ring_with_the_secondarys_hole_and_keeps_the_light() -> 
     assert np.median(wide[0] / wide[1]) == pytest.approx(1.0, abs=0.02)
 
 
-def test_a_cloud_bank_dims_the_stars_under_it_and_brightens_the_sky_there() -> None:
+@pytest.mark.parametrize("angle", [0.0, 90.0])
+def test_a_cloud_bank_dims_the_stars_under_it_and_brightens_the_sky_there(angle: float) -> None:
     field = single_stars(spacing=25, electrons_per_s=1500.0)
-    bank = FrameRecipe(cloud_bank=CloudBank(coverage=0.5, opacity=0.7, angle_deg=0.0))
+    bank = FrameRecipe(cloud_bank=CloudBank(coverage=0.5, opacity=0.7, angle_deg=angle))
     ratio = photometry(frame(field, bank, seed=2), field.x_px, field.y_px)
     ratio /= photometry(frame(field), field.x_px, field.y_px)
-    left, right = ratio[field.x_px < 60], ratio[field.x_px > 340]
-    assert np.median(left) > 0.9
-    assert np.median(right) == pytest.approx(0.3, abs=0.1)
+    place, length = (field.x_px, 400) if angle == 0 else (field.y_px, 300)
+    assert np.median(ratio[place < 0.15 * length]) > 0.85
+    assert np.median(ratio[place > 0.85 * length]) == pytest.approx(0.3, abs=0.12)
     assert np.mean(ratio < 0.65) == pytest.approx(0.5, abs=0.12)
     rng = generator(1, "frame")
     sky = render_frame(field, CAMERA, replace(TELESCOPE, vignetting=0.0), SKY, bank, CONDITIONS, 60.0, rng)
+    sky = sky if angle == 0 else sky.T
     levels = [np.median(sky[:, columns]) - 500 for columns in (slice(0, 40), slice(-40, None))]
     assert levels[1] / levels[0] > 1.25
 
@@ -204,6 +206,15 @@ def test_seeing_wanders_around_its_median_and_grows_with_airmass() -> None:
     assert night[20].airmass == pytest.approx(1 / math.cos(math.radians(10)), abs=0.001)
     offsets = np.array([frame.dx_px - 5.0 * frame.hours for frame in night])
     assert 6 < np.abs(offsets).max() <= TELESCOPE.dither_px
+
+
+def test_seeing_grows_as_airmass_to_the_0_6() -> None:
+    steady = replace(SKY, seeing_drift=0.0, transit_hours=0.0)
+    low, high = (
+        np.median([conditions_at(seed, 0, hours, TELESCOPE, steady).fwhm_px for seed in range(60)]) for hours in (6, 0)
+    )
+    assert airmass(6.0, steady) > 2.0
+    assert low / high == pytest.approx((airmass(6.0, steady) / airmass(0.0, steady)) ** 0.6, rel=0.02)
 
 
 def test_airmass_stays_bounded_when_the_target_has_set() -> None:

@@ -16,7 +16,7 @@ _EARLIEST_DAY, _LATEST_DAY = 15_020, 124_593  # the same in modified Julian date
 
 
 def capture_time(dates: list[str], times: list[str], julian_dates: list[float]) -> str:
-    """Give the start of the exposure as ISO 8601 in UTC with milliseconds, "" where nothing can be made of it.
+    """Give the start of the exposure as ISO 8601 in UTC with milliseconds, "" where nothing says it.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def capture_time(dates: list[str], times: list[str], julian_dates: list[float]) 
     times : values of TIME-OBS, UT and their like, best first.
     julian_dates : modified or full Julian dates, best first.
 
-    A date with its own time is taken first, then a date and a time from two keywords, then a Julian date that has a
-    time of day, then a bare date at midnight.
+    A date with its own time is taken first, then a date and a time from two keywords, then a Julian date that
+    has a time of day, then a bare date at midnight.
     """
     days = [day for day in map(_day, dates) if day is not None]
     in_one = [_moment(day, text) for text in (*dates, *times) if (day := _day(text)) is not None]
@@ -57,9 +57,10 @@ def _day(text: str) -> datetime | None:
 def _moment(day: datetime, text: str) -> datetime | None:
     """Read the time of day in a text and put it on a day, in UTC.
 
-    FITS times are UTC and carry no zone. Where one is written all the same it is the usual offset from UTC: the
-    MicroObservatory's "2017-12-19T18:33:43.317-0700" stands beside UT-OBS = "2017-12-20T01:33:43.317-0000" and
-    MJD-OBS = 58107.065, so the clock shows local time and 7 hours are added. Hour 24 and second 60 run over.
+    FITS times are UTC and carry no zone. Where one is written all the same it is the usual offset from UTC:
+    the MicroObservatory's DATE-OBS = "2017-12-19T18:33:43.317-0700" stands beside UT-OBS =
+    "2017-12-20T01:33:43.317-0000" and MJD-OBS = 58107.065, so the clock shows local time and 7 hours are to be
+    added. Hour 24 and second 60 run over.
     """
     found = _TIME.search(text)
     if found is None:

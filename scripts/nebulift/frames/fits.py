@@ -15,9 +15,7 @@ from nebulift.frames.colour import colour_last, frame_shape
 from nebulift.frames.frame import Decoded, UnreadableFrame, one_line
 from nebulift.frames.header import Keywords, capture_metadata, stated_maximum, stated_saturation
 from nebulift.frames.image_unit import BLOCK, STORED_TYPES, ImageUnit, first_image
-
-# What deflate reaches at best; Rice and Hcompress stay below it on anything that is not constant.
-_HIGHEST_COMPRESSION = 1032
+from nebulift.frames.promises import check_all_there, check_can_come_out
 
 
 def decode_fits(source: BinaryIO, size: int) -> Decoded:
@@ -33,13 +31,13 @@ def decode_fits(source: BinaryIO, size: int) -> Decoded:
     Raises
     ------
     UnreadableFrame
-        Where there is no image, the header makes no sense, or bytes are missing; missing padding is none of these.
+        Where there is no image, the header makes no sense, or bytes are missing; padding may be.
     """
     with warnings.catch_warnings():
-        # Astropy warns about every habit of header writers; what matters of it is judged here and in `header`.
+        # Astropy warns about every habit of header writers; what matters of it is judged here.
         warnings.simplefilter("ignore", AstropyWarning)
         unit = first_image(source, size)
-        stored = _plain_pixels(source, size, unit) if not unit.is_compressed else _tiles(source, size, unit)
+        stored = (_tiles if unit.is_compressed else _plain_pixels)(source, size, unit)
         keywords = Keywords(unit.header, unit.primary_header)
         raw, type_top = _in_adu(stored, Keywords(unit.header))
         raw = colour_last(raw)
@@ -56,22 +54,20 @@ def decode_fits(source: BinaryIO, size: int) -> Decoded:
 
 
 def _plain_pixels(source: BinaryIO, size: int, unit: ImageUnit) -> NDArray[Any]:
-    """Read the pixels as stored, in native byte order; not through astropy, to count missing bytes exactly."""
+    """Read the pixels as stored, in native byte order; not by astropy, to count missing bytes exactly."""
     stored_type = np.dtype(STORED_TYPES[unit.bits])
     needed = math.prod(unit.shape) * stored_type.itemsize
-    _check_all_there(needed, size - unit.data_at, "pixels")
+    check_all_there(needed, size - unit.data_at, "pixels")
     stored = np.empty(math.prod(unit.shape), stored_type)
     source.seek(unit.data_at)
-    _check_all_there(needed, source.readinto(stored.view(np.uint8)), "pixels")  # type: ignore[attr-defined]
+    check_all_there(needed, source.readinto(stored.view(np.uint8)), "pixels")  # type: ignore[attr-defined]
     return stored.byteswap(inplace=True).view(stored_type.newbyteorder("=")).reshape(unit.shape)
 
 
 def _tiles(source: BinaryIO, size: int, unit: ImageUnit) -> NDArray[Any]:
     """Unpack a tile-compressed image by astropy, to the values as stored, in native byte order."""
-    _check_all_there(unit.data_bytes, size - unit.data_at, "compressed pixels")
-    unpacked = math.prod(unit.shape) * abs(unit.bits) // 8
-    if unpacked > unit.data_bytes * _HIGHEST_COMPRESSION:
-        raise UnreadableFrame(f"broken FITS header: {unpacked} bytes of pixels cannot come out of {unit.data_bytes}")
+    check_all_there(unit.data_bytes, size - unit.data_at, "compressed pixels")
+    check_can_come_out(math.prod(unit.shape) * abs(unit.bits) // 8, unit.data_bytes)
     source.seek(unit.header_at)
     # This one unit behind an empty primary one, so that astropy cannot stumble over any other.
     alone = io.BytesIO()
@@ -88,12 +84,6 @@ def _tiles(source: BinaryIO, size: int, unit: ImageUnit) -> NDArray[Any]:
     if frame_shape(stored.shape) != unit.shape:
         raise UnreadableFrame(f"damaged compressed pixels: {stored.shape} instead of {unit.shape}")
     return stored.astype(stored.dtype.newbyteorder("="), copy=False).reshape(unit.shape)
-
-
-def _check_all_there(needed: int, available: int, what: str) -> None:
-    if available < needed:
-        missing = needed - max(available, 0)
-        raise UnreadableFrame(f"truncated: {missing} of {needed} bytes of {what} missing")
 
 
 def _in_adu(stored: NDArray[Any], keywords: Keywords) -> tuple[NDArray[Any], float | None]:
@@ -120,7 +110,7 @@ def _blank_pixels(stored: NDArray[Any], keywords: Keywords) -> NDArray[np.bool_]
 
 
 def _scaled(stored: NDArray[Any], zero: float, scale: float) -> NDArray[Any]:
-    """Give `stored * scale + zero` in the narrowest of the types that `Frame.raw` allows; may reuse `stored`."""
+    """Give `stored * scale + zero` in a type that `Frame.raw` allows; may reuse the memory of `stored`."""
     if scale == 1 and zero == 0 and stored.dtype.itemsize <= 4:
         return stored
     if scale == 1 and stored.dtype == np.int16 and zero == 2**15:

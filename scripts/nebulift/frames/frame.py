@@ -26,13 +26,13 @@ class CaptureMetadata:
     Attributes
     ----------
     image_type : "light", "bias", "dark", "flat", "flat_dark" or "other"; "light" where the file does not say.
-    date_obs : start of the exposure, ISO 8601 in UTC with milliseconds ("2017-12-20T01:33:43.317"). Midnight when
-        only the date is known; the few files that count in TAI keep their 37 s of difference.
+    date_obs : start of the exposure, ISO 8601 in UTC with milliseconds ("2017-12-20T01:33:43.317"). Midnight
+        when only the date is known; the few files that count in TAI keep their 37 s of difference.
     exposure_s : exposure time in seconds, 0 or more.
     filter, object, camera, telescope : names as the file spells them.
     gain : the camera's gain setting or its e-/ADU, whichever the file calls GAIN.
     ccd_temp_c : sensor temperature in degrees Celsius; its set point where the sensor's own is not given.
-    bayer_pattern : colours of the 2 x 2 cell of a mosaic ("RGGB"), "" for a mono or an already coloured frame.
+    bayer_pattern : colours of the 2 x 2 cell of a mosaic ("RGGB"), "" for a mono or a debayered frame.
     """
 
     image_type: str = "light"
@@ -53,10 +53,10 @@ class Frame:
 
     Attributes
     ----------
-    raw : (h, w) or (h, w, 3) as stored, in ADU: uint8, uint16, int16, int32 or float32, C-contiguous, native byte
-        order. Blank pixels of an integer image make it float32 with NaN.
-    pixels : (h, w) float32 luminance in ADU, with NaN for every pixel that is not finite. Never shares memory with
-        `raw`.
+    raw : (h, w) or (h, w, 3) as stored, in ADU: uint8, uint16, int16, int32 or float32, C-contiguous, native
+        byte order. Blank pixels of an integer image make it float32 with NaN.
+    pixels : (h, w) float32 luminance in ADU, with NaN for every pixel that is not finite. Never shares memory
+        with `raw`.
     metadata : what the file says about its capture.
     saturation_adu : the level of `raw` at which a pixel is full.
     saturation_source : "header", "top of the data" or "data type".

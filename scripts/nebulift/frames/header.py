@@ -36,7 +36,8 @@ _TELESCOPE = ("TELESCOP", "TELESCOPE")
 _BAYER = ("BAYERPAT", "BAYRPAT", "COLORTYP")
 _SATURATION = ("SATURATE", "SATLEVEL", "SATURATN", "SATVALUE")
 
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eEdD][+-]?\d+)?(?![\d:/])")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eEdD][+-]?\d+)?(?![\d:/.,])")
+_UNPRINTABLE = re.compile(r"[^ -~]")
 _LIGHT_WORDS = ("light", "object", "science", "sky", "target", "expose", "exposure", "image")
 _KELVIN_FROM_C = 273.15
 
@@ -48,7 +49,7 @@ class Keywords:
         self._headers = [(header, frozenset(header)) for header in headers]
 
     def values(self, names: Sequence[str]) -> Iterator[Any]:
-        """Give every value under these names, in the order of the names; cards that cannot be parsed are left out."""
+        """Give every value under these names, in their order, without cards that cannot be parsed."""
         for name in names:
             for header, present in self._headers:
                 if name not in present:  # several times faster than to ask the header
@@ -62,15 +63,15 @@ class Keywords:
 
     def texts(self, names: Sequence[str]) -> list[str]:
         """Give the values under these names as texts of one printable line, without the empty ones."""
-        lines = (" ".join(str(value).split()) for value in self.values(names))
-        return [line for line in ("".join(filter(str.isprintable, line)) for line in lines) if line]
+        lines = (" ".join(_UNPRINTABLE.sub(" ", str(value)).split()) for value in self.values(names))
+        return [line for line in lines if line]
 
     def text(self, names: Sequence[str]) -> str:
         """Give the first value under these names that is not empty, or ""."""
         return next(iter(self.texts(names)), "")
 
     def numbers(self, names: Sequence[str]) -> list[float]:
-        """Give the finite numbers under these names; a text counts when it starts with a number ("30.0 s")."""
+        """Give the finite numbers under these names; also of texts that start with one ("30.0 s")."""
         numbers = (_number(value) for value in self.values(names))
         return [number for number in numbers if number is not None]
 
@@ -123,7 +124,7 @@ def _number(value: str | float) -> float | None:
 
 
 def _image_type(spellings: list[str]) -> str:
-    """Find the kind of frame; the first spelling that is known counts, so a frame number in FRAME does no harm."""
+    """Find the kind of frame by the first spelling that is known; a frame number in FRAME does no harm."""
     kinds = [_kind_of(spelling.lower()) for spelling in spellings if spelling.strip()]
     known = [kind for kind in kinds if kind != "other"]
     return known[0] if known else "other" if kinds else "light"
@@ -144,8 +145,8 @@ def _kind_of(spelling: str) -> str:
 def _ccd_temperature(values: list[float]) -> float | None:
     """Give the first possible temperature in degrees Celsius.
 
-    No sensor works above 100 degrees Celsius or below -150: what lies where only kelvin make sense is kelvin (some
-    observatories write 180.2), and the rest (-999.9) stands for "not measured".
+    No sensor works above 100 degrees Celsius or below -150: what lies where only kelvin make sense is kelvin
+    (some observatories write 180.2), and the rest (-999.9) stands for "not measured".
     """
     for value in values:
         celsius = round(value - _KELVIN_FROM_C, 2) if 123 <= value <= 373 else value

@@ -33,9 +33,9 @@ class ListedFrame:
 def list_frames(folder: Path, pattern: str = "*", recursive: bool = True) -> list[ListedFrame]:
     """List the frames in a folder, sorted by name in the order of code points.
 
-    Everything with a frame's suffix (in any case) whose file name matches `pattern` (in any case) is listed, even a
-    broken link: what cannot be read is to be reported, not left out. Hidden files and folders are. Links to folders
-    are followed after all real folders have been listed, and only to folders not listed yet.
+    Everything with a frame's suffix (in any case) whose file name matches `pattern` (in any case) is listed,
+    even a broken link: what cannot be read is to be reported, not left out. Hidden files and folders are.
+    Links to folders are followed after all real folders have been listed, and only to folders not listed yet.
 
     Raises
     ------

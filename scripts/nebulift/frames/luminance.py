@@ -12,10 +12,11 @@ _CELL_MEAN = np.full((2, 2), 0.25, np.float32)
 def luminance(raw: NDArray[Any], bayer_pattern: str) -> NDArray[np.float32]:
     """Give the luminance of a frame in ADU, (h, w) float32, NaN where a pixel is not finite.
 
-    The channels of a colour frame are averaged with equal weights: the weights of the eye would make red nebulae and blue
-    trails fade, and an equal mean has the least noise. In a mosaic each pixel becomes the mean of the 2 x 2 cell that
-    starts at it, so that every pixel sees all its colours and the pattern is gone at full resolution; positions move by half
-    a pixel, the same for every frame. The last row and column repeat the cell before them.
+    The channels of a colour frame are averaged with equal weights: the weights of the eye would make red
+    nebulae and blue trails fade, and an equal mean has the least noise. In a mosaic each pixel becomes the mean
+    of the 2 x 2 cell that starts at it, so that every pixel sees all colours and the pattern is gone at full
+    resolution; positions move by half a pixel, the same in every frame. The last row and column repeat the
+    cells before them.
     """
     pixels = raw.astype(np.float32) if raw.ndim == 2 else _mean_of_channels(raw)
     if raw.dtype.kind == "f":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nebulift.frames.colour import colour_last
 from nebulift.frames.frame import Decoded, UnreadableFrame, one_line
+from nebulift.frames.promises import check_can_come_out
 
 # What tifffile would write to stderr about a broken file is said by the exception.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -26,9 +27,10 @@ def decode_tiff(content: bytes) -> Decoded:
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             first = file.series[0]
+            check_can_come_out(first.nbytes, len(content))
             needs_opencv = first.keyframe.compression not in _TIFFFILE_COMPRESSIONS
             stored = None if needs_opencv else first.asarray()
-    except MemoryError:
+    except (UnreadableFrame, MemoryError):
         raise
     except Exception as error:  # nonsense in the tags makes tifffile raise nearly anything
         raise UnreadableFrame(f"broken or truncated TIFF file: {one_line(error)}") from error

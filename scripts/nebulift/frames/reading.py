@@ -35,6 +35,7 @@ def read_frame(path: Path) -> Frame:
             raise UnreadableFrame("a folder, not a file" if path.is_dir() else "not a regular file")
         with path.open("rb") as source:
             decoded = _decode(source, os.fstat(source.fileno()).st_size)
+        return _frame(decoded)
     except FileNotFoundError as error:
         reason = "broken link: its target does not exist" if path.is_symlink() else "vanished while being read"
         raise UnreadableFrame(reason) from error
@@ -44,7 +45,6 @@ def read_frame(path: Path) -> Frame:
         raise UnreadableFrame(f"cannot be read: {error.strerror or error}") from error
     except MemoryError as error:
         raise UnreadableFrame("too large for the memory of this machine") from error
-    return _frame(decoded)
 
 
 def _decode(source: BinaryIO, size: int) -> Decoded:
@@ -87,10 +87,9 @@ def _gunzip(packed: bytes) -> bytes:
             members.append(member.decompress(packed, room))
             room -= len(members[-1])
             if not member.eof:
-                too_large = member.unconsumed_tail or room <= 0
-                raise UnreadableFrame(
-                    f"unpacks to more than {LARGEST_UNPACKED} bytes" if too_large else "truncated: gzip data end early"
-                )
+                too_large = bool(member.unconsumed_tail) or room <= 0
+                limit = f"unpacks to more than {LARGEST_UNPACKED} bytes"
+                raise UnreadableFrame(limit if too_large else "truncated: gzip data end early")
             packed = member.unused_data
     except zlib.error as error:
         raise UnreadableFrame(f"damaged gzip data: {error}") from error

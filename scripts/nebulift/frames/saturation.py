@@ -8,15 +8,16 @@ from numpy.typing import NDArray
 
 from nebulift.frames.frame import Decoded
 
-MOST_ABOVE = (
-    0.01  # a stated level with more of the frame above it is wrong (a burnt-out frame piles up, and is found so)
-)
+# A stated level with a larger part of the frame above it is wrong; a burnt-out frame is found by its pile-up.
+MOST_ABOVE = 0.01
 ADC_TOLERANCE = 0.01
 BAND = 0.01  # of the maximum: how far below it a pixel comes close,
 FEWEST_LEVELS = 16  # but at least so many levels of integer data
 _ADC_BITS = (8, 10, 12, 14, 16)
 # Drivers hand 10 to 14 bits over either as they are or shifted to the top of 16 bits: 4095 or 65520.
-ADC_TOPS = tuple(sorted({float(2**n - 1) for n in _ADC_BITS} | {float((2**n - 1) << (16 - n)) for n in _ADC_BITS[1:]}))
+ADC_TOPS = tuple(float(2**bits - 1) for bits in _ADC_BITS) + tuple(
+    float((2**bits - 1) << (16 - bits)) for bits in _ADC_BITS[1:-1]
+)
 
 
 def saturation_level(decoded: Decoded, finite: NDArray[Any], maximum: float) -> tuple[float, str]:
@@ -46,8 +47,8 @@ def saturation_level(decoded: Decoded, finite: NDArray[Any], maximum: float) -> 
 def _stated_levels(decoded: Decoded, maximum: float) -> tuple[float, ...]:
     """List the levels that the file states, most trusted first.
 
-    DATAMAX means the largest value of this frame to some programs and the camera's limit to others: only the top of a
-    converter tells that the limit is meant.
+    DATAMAX means the largest value of this frame to some programs and the camera's limit to others: only the
+    top of a converter tells that the limit is meant.
     """
     limit = decoded.stated_maximum_adu
     if limit is None or limit == maximum or not _near_adc_top(limit):
@@ -60,7 +61,9 @@ def _is_sane(level: float, finite: NDArray[Any], maximum: float) -> bool:
         return False
     if finite.dtype.kind == "f" and maximum <= 1 < level:
         return False  # normalised to 0..1 after the header was written
-    return maximum <= level or int(np.count_nonzero(finite > _in_type_of(finite, level))) <= MOST_ABOVE * finite.size
+    if maximum <= level:
+        return True
+    return int(np.count_nonzero(finite > _in_type_of(finite, level))) <= MOST_ABOVE * finite.size
 
 
 def _near_adc_top(level: float) -> bool:
@@ -70,9 +73,9 @@ def _near_adc_top(level: float) -> bool:
 def _is_clipped_at(maximum: float, finite: NDArray[Any]) -> bool:
     """Tell whether pixels are clipped at the maximum: several have it, and few come close to it.
 
-    The second condition tells clipping from the thin end of a plain distribution, whose counts fall towards the maximum.
-    Next to the top of a converter little evidence is enough. Elsewhere (DSLR cameras clip at 13583 or 15871) it
-    must be strong.
+    The second condition tells clipping from the thin end of a plain distribution, whose counts fall towards
+    the maximum. Next to the top of a converter little evidence is enough; elsewhere (DSLR cameras clip at 13583
+    or 15871) it must be strong.
     """
     is_float = finite.dtype.kind == "f"
     band = maximum * BAND if is_float else max(maximum * BAND, FEWEST_LEVELS)

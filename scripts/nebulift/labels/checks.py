@@ -9,31 +9,30 @@ from dataclasses import dataclass
 class Check:
     """One check: `reason` is the word for failing it, `column` the value in the label table.
 
-    `words` describe the value in a reason. `lowest_quality` is as low as this check alone may bring a frame: above the
-    threshold for contaminated where the evidence is too weak to throw a frame out.
+    `words` describe the value in a reason. `lowest_quality` is as low as this check alone may bring a frame. What is
+    `only_review` never makes a frame contaminated, wherever the thresholds are.
     """
 
     column: str
     reason: str
     words: str
     lowest_quality: float = 0.0
+    only_review: bool = False
 
 
 # Bright sky alone may be the moon or the dawn, and a frame with few stars an empty field: these only ask for a look.
-_ONLY_REVIEW = 0.45
-
 CHECKS = (
     Check("streak_significance", "streak", "significance"),
     Check("star_flux_ratio", "cloud", "star flux ratio"),
     Check("star_count_ratio", "cloud", "star count ratio"),
     Check("empty_cells", "cloud", "share of the field without stars"),
     Check("background_structure_excess_sigma", "cloud", "background structure in sigma above the group's", 0.2),
-    Check("background_ratio", "background", "ratio to the group", _ONLY_REVIEW),
+    Check("background_ratio", "background", "ratio to the group", only_review=True),
     Check("background_of_saturation", "background", "share of the saturation level"),
     Check("fwhm_ratio", "focus", "FWHM ratio"),
-    Check("fwhm_px", "focus", "FWHM in pixels", _ONLY_REVIEW),
+    Check("fwhm_px", "focus", "FWHM in pixels", only_review=True),
     Check("eccentricity", "tracking", "eccentricity"),
-    Check("star_count", "stars", "count", _ONLY_REVIEW),
+    Check("star_count", "stars", "count", only_review=True),
     Check("saturated_fraction", "saturation", "share of the pixels"),
     Check("hot_pixel_fraction", "hot pixels", "share of the pixels"),
 )
@@ -49,6 +48,7 @@ class Limits:
 
 # The logistic function at 0.7; at 0.3 it is the negative.
 _LOGIT = math.log(0.7 / 0.3)
+_LARGEST = 60.0  # exponent beyond which nothing changes any more
 
 
 def quality(value: float, limits: Limits) -> float:
@@ -56,18 +56,17 @@ def quality(value: float, limits: Limits) -> float:
 
     Between and beyond them it follows a logistic curve, so the thresholds mean the same for every check and camera.
     """
-    middle = (limits.clean + limits.contaminated) / 2
-    slope = 2 * _LOGIT / (limits.contaminated - limits.clean)
-    exponent = min(max(slope * (value - middle), -60.0), 60.0)
+    middle, half = (limits.clean + limits.contaminated) / 2, (limits.contaminated - limits.clean) / 2
+    exponent = min(max(_LOGIT * ((value - middle) / half), -_LARGEST), _LARGEST)
     return 1 / (1 + math.exp(exponent))
 
 
 def limit_at(threshold: float, limits: Limits) -> float:
     """Return the value at which `quality` equals `threshold` (0 to 1, exclusive)."""
-    middle = (limits.clean + limits.contaminated) / 2
-    slope = 2 * _LOGIT / (limits.contaminated - limits.clean)
-    share = min(max(threshold, 1e-6), 1 - 1e-6)
-    return middle + math.log((1 - share) / share) / slope
+    middle, half = (limits.clean + limits.contaminated) / 2, (limits.contaminated - limits.clean) / 2
+    share = min(max(threshold, math.exp(-_LARGEST)), 1 - 1e-15)
+    # Rounded, so that the usual thresholds give back the very limits that are configured.
+    return middle + half * round(math.log((1 - share) / share) / _LOGIT, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +80,24 @@ class Finding:
 
     def reason(self, threshold: float) -> str:
         """Say what failed and by how much, against the limit that belongs to a quality of `threshold`."""
-        sign = ">" if self.limits.contaminated > self.limits.clean else "<"
-        limit = limit_at(threshold, self.limits)
-        return f"{self.check.reason}: {self.check.words} {self.value:.3g} {sign} {limit:.3g}"
+        above = self.limits.contaminated > self.limits.clean
+        return (
+            f"{self.check.reason}: {self.check.words} {_compared(self.value, limit_at(threshold, self.limits), above)}"
+        )
+
+
+def _compared(value: float, limit: float, above: bool) -> str:
+    """Write that a value lies above or below a limit, with as many digits as it takes to be true as written."""
+    for digits in (3, 4, 5, 6):
+        left, right = _written(value, digits), _written(limit, digits)
+        if float(left) > float(right) if above else float(left) < float(right):
+            return f"{left} {'>' if above else '<'} {right}"
+    return f"{_written(value, 3)} {'>' if above else '<'}= {_written(limit, 3)}"
+
+
+def _written(value: float, digits: int) -> str:
+    text = f"{value:.{digits}g}"
+    return f"{value:.0f}" if "e+" in text else text
 
 
 def run_checks(values: Mapping[str, float | None], limits: Mapping[str, Limits]) -> list[Finding]:

@@ -8,7 +8,7 @@ from nebulift.tables import Row
 
 @dataclass(frozen=True, slots=True)
 class Certainty:
-    """From `clean` upwards the model is sure of clean, up to `contaminated` of contaminated (probabilities of clean)."""
+    """Probabilities of clean: from `clean` upwards the model is sure of clean, up to `contaminated` of contaminated."""
 
     clean: float = 0.9
     contaminated: float = 0.1

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, REVIEW
-from nebulift.tables import Row, TableError, read_table
+from nebulift.tables import Row, TableError, read_numbered
 
 _REVIEWABLE = (CLEAN, CONTAMINATED, REVIEW)
 
@@ -14,7 +14,7 @@ def read_reviews(path: Path) -> dict[str, Row]:
     Raises TableError, naming the file and the line, for a label that is none.
     """
     reviews: dict[str, Row] = {}
-    for line, row in enumerate(read_table(path, "reviews"), start=2):
+    for line, row in read_numbered(path, "reviews"):
         label = row["label"].strip().lower()
         if label not in _REVIEWABLE:
             raise TableError(f"{path}: line {line}: {row['label']!r} is no label; use {', '.join(_REVIEWABLE)}")

@@ -39,15 +39,25 @@ class Verdict:
     reasons: str
 
 
+# Where a check that only asks for a look leaves a frame: so far from contaminated (0) to clean (1).
+_REVIEW_SHARE = 0.375
+
+
 def judge(findings: Sequence[Finding], thresholds: Thresholds) -> Verdict:
     """Return the verdict: a frame is as good as its worst check, and every check below the bar is named."""
-    ordered = sorted(findings, key=lambda finding: finding.quality)
-    # Six digits are what tables keep; the label must follow from the score that stands beside it.
-    score = float(f"{min((finding.quality for finding in ordered), default=1.0):.6g}")
-    label = thresholds.label(score)
+    judged = sorted(((_quality(finding, thresholds), finding) for finding in findings), key=lambda pair: pair[0])
+    score = judged[0][0] if judged else 1.0
     reasons = [
-        finding.reason(thresholds.contaminated if finding.quality <= thresholds.contaminated else thresholds.clean)
-        for finding in ordered
-        if finding.quality < thresholds.clean
+        finding.reason(thresholds.contaminated if quality <= thresholds.contaminated else thresholds.clean)
+        for quality, finding in judged
+        if quality < thresholds.clean
     ]
-    return Verdict(label, score, "; ".join(reasons))
+    return Verdict(thresholds.label(score), score, "; ".join(reasons))
+
+
+def _quality(finding: Finding, thresholds: Thresholds) -> float:
+    """Return what the finding means for the frame, in the six digits that tables keep: the label follows from them."""
+    lowest = 0.0
+    if finding.check.only_review:
+        lowest = thresholds.contaminated + _REVIEW_SHARE * (thresholds.clean - thresholds.contaminated)
+    return float(f"{max(finding.quality, lowest):.6g}")

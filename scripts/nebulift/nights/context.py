@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nebulift.nights.detector_lines import persistent_streaks
 from nebulift.tables import Row
 
 # Faint stars drown when the sky brightens. Counts of stars grow as 10^(0.3 m) at the magnitudes that small
@@ -18,8 +19,6 @@ _COUNT_SLOPE = 0.3 * 2.5
 _CLEAR_QUANTILE = 0.8
 _SHARP_QUANTILE = 0.25
 _FEWEST_STARS = 10
-# Two frames are dithered apart by more than this, and no two trails of the sky agree so well.
-_SAME_LINE_PX, _SAME_LINE_FRAMES = 4.0, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,8 @@ class Context:
 
 def group_of(row: Row) -> str:
     """Return the name of the group of a frame: target, filter, exposure, camera and the picture's size."""
-    exposure = "" if row["exposure_s"] is None else f"{row['exposure_s']:g} s"
+    # Shutters that measure themselves write 59.997 and 60.002: three digits are one exposure.
+    exposure = "" if row["exposure_s"] is None else f"{float(format(row['exposure_s'], '.3g')):g} s"
     size = f"{row['width_px']}x{row['height_px']}"
     return " | ".join(part or "?" for part in (row["object"], row["filter"], exposure, row["camera"], size))
 
@@ -55,7 +55,7 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
 
     Groups of fewer than `smallest_group` frames give no relative figures.
     """
-    persistent = _persistent_streaks(scores)
+    persistent = persistent_streaks(scores)
     groups: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(scores):
         groups[group_of(row)].append(index)
@@ -69,7 +69,8 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
         sky = _quantile((row["background_adu"] for row in rows), 0.5) if large else None
         structure = _quantile((row["background_structure_sigma"] for row in rows), 0.5) if large else None
         for index, row in zip(members, rows, strict=True):
-            streaks = [s for i, s in enumerate(json.loads(row["streaks"])) if (index, i) not in persistent]
+            listed = json.loads(row["streaks"])
+            streaks = [streak for number, streak in enumerate(listed) if (index, number) not in persistent]
             contexts[index] = Context(
                 group=name,
                 group_frames=len(rows),
@@ -77,33 +78,29 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
                 star_flux_ratio=_ratio(_bright_flux(row), clear_flux),
                 fwhm_ratio=_ratio(row["fwhm_px"], sharp),
                 background_ratio=_ratio(row["background_adu"], sky),
-                background_structure_excess_sigma=(
-                    None if structure is None else row["background_structure_sigma"] - structure
-                ),
-                streak_significance=max((s[0] for s in streaks), default=0.0),
-                persistent_streaks=sum((index, i) in persistent for i in range(_MOST_STREAKS)),
+                background_structure_excess_sigma=_difference(row["background_structure_sigma"], structure),
+                streak_significance=max((significance for significance, *_ in streaks), default=0.0),
+                persistent_streaks=len(listed) - len(streaks),
             )
     return [contexts[index] for index in range(len(scores))]
 
 
-_MOST_STREAKS = 16
-
-
-def _count_at_unit_noise(row: Row) -> float:
+def _count_at_unit_noise(row: Row) -> float | None:
     """Return the count of stars that the frame would have under a sky of unit noise, for comparison alone."""
-    noise_e = max(float(row["background_noise_adu"]), 1e-9)
-    return float(row["star_count"]) * noise_e**_COUNT_SLOPE
+    noise = row["background_noise_adu"]
+    return float(row["star_count"] * noise**_COUNT_SLOPE) if noise else None
 
 
 def _count_ratio(row: Row, clear: float | None) -> float | None:
     """Return the share of the group's stars that the frame shows, at the upper end of what chance allows."""
-    if clear is None or not row["background_noise_adu"]:
+    noise = row["background_noise_adu"]
+    if clear is None or not noise:
         return None
-    reference = clear / max(float(row["background_noise_adu"]), 1e-9) ** _COUNT_SLOPE
+    reference = clear / noise**_COUNT_SLOPE
     if reference < _FEWEST_STARS:
         return None
     count = float(row["star_count"])
-    return (count + 2 * math.sqrt(max(count, 1.0))) / reference
+    return float((count + 2 * math.sqrt(max(count, 1.0))) / reference)
 
 
 def _bright_flux(row: Row) -> float | None:
@@ -116,39 +113,9 @@ def _quantile(values: Iterable[float | None], quantile: float) -> float | None:
     return float(np.quantile(present, quantile)) if present else None
 
 
+def _difference(value: float | None, reference: float | None) -> float | None:
+    return None if value is None or reference is None else value - reference
+
+
 def _ratio(value: float | None, reference: float | None) -> float | None:
     return None if value is None or reference is None or reference <= 0 else value / reference
-
-
-def _persistent_streaks(scores: Sequence[Row]) -> set[tuple[int, int]]:
-    """Return (row, streak) of lines that lie at the same place of the detector in several frames of one size.
-
-    A trail of the sky is elsewhere in the next frame; a line that stays is the camera's.
-    """
-    by_size: dict[tuple[int, int], list[tuple[int, int, float, float, float]]] = defaultdict(list)
-    for index, row in enumerate(scores):
-        size = (row["width_px"], row["height_px"])
-        for number, (_, x1, y1, x2, y2, _) in enumerate(json.loads(row["streaks"])):
-            # A line by its angle and its distance from the centre: its ends are known less well.
-            angle = math.atan2(y2 - y1, x2 - x1) % math.pi
-            middle_x, middle_y = (x1 + x2 - size[0]) / 2, (y1 + y2 - size[1]) / 2
-            distance = -math.sin(angle) * middle_x + math.cos(angle) * middle_y
-            by_size[size].append((index, number, angle, distance, math.hypot(x2 - x1, y2 - y1)))
-    found: set[tuple[int, int]] = set()
-    for lines in by_size.values():
-        for index, number, angle, distance, length in lines:
-            frames = {
-                other
-                for other, _, angle2, distance2, length2 in lines
-                if _same_line(angle, distance, angle2, distance2, max(length, length2))
-            }
-            if len(frames) >= _SAME_LINE_FRAMES:
-                found.add((index, number))
-    return found
-
-
-def _same_line(angle1: float, distance1: float, angle2: float, distance2: float, length: float) -> bool:
-    turn = abs(angle1 - angle2)
-    if turn > math.pi / 2:  # 1 degree and 179 degrees differ by 2; the distance changes its sign
-        turn, distance2 = math.pi - turn, -distance2
-    return turn * length / 2 <= 2 * _SAME_LINE_PX and abs(distance1 - distance2) <= _SAME_LINE_PX

@@ -43,3 +43,35 @@ def line_sums(image: NDArray[np.float32], smallest_block: int) -> Iterator[tuple
         block *= 2
         if block >= smallest_block:
             yield block, sums
+
+
+@njit(cache=True)
+def best_lines(
+    sums: NDArray[np.float32], pixels: NDArray[np.float32], lanes: int, fewest: float, tile: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for each tile of `tile` x `tile` sums, the largest sum in units of its noise and its row and column.
+
+    `sums` are line sums of an image of unit noise, `pixels` those of its mask of valid pixels; `lanes` neighbouring
+    lines are taken together, and those of fewer than `fewest` valid pixels count as nothing.
+    """
+    rows, columns = sums.shape
+    down, across = (rows + tile - 1) // tile, (columns + tile - 1) // tile
+    score = np.zeros((down, across), dtype=np.float32)
+    row_of = np.zeros((down, across), dtype=np.int64)
+    column_of = np.zeros((down, across), dtype=np.int64)
+    for row in range(rows):
+        for column in range(columns - lanes + 1):
+            number = pixels[row, column]
+            total = sums[row, column]
+            if lanes == 2:
+                number += pixels[row, column + 1]
+                total += sums[row, column + 1]
+            if total <= 0 or number < fewest:
+                continue
+            value = total / np.sqrt(number)
+            i, j = row // tile, column // tile
+            if value > score[i, j]:
+                score[i, j] = value
+                row_of[i, j] = row
+                column_of[i, j] = column
+    return score, row_of, column_of

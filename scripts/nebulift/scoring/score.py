@@ -57,5 +57,5 @@ def score_frame(frame: Frame, settings: ScoringSettings | None = None) -> FrameS
     saturated = find_saturated(frame.raw, frame.saturation_adu)
     hot = find_hot_pixels(frame.raw, frame.metadata.bayer_pattern, background, settings.hot_pixel_sigma)
     stars = find_stars(residual, background, saturated, hot, settings.star_sigma)
-    streaks = find_streaks(residual, background, hot, settings.streak_sigma)
+    streaks = find_streaks(residual, background, hot, stars, settings.streak_sigma)
     return FrameScore(background, stars, tuple(streaks), saturated, hot, residual)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import sep
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ _SUB_OBJECTS = 8_192
 _SHAPE_STARS = 60  # the shape of the optics is known from so many; more only cost time
 _BRIGHT_STARS = 30
 _GRID = 4  # cells along each side for the evenness of the field
-_FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
+_FINER = 4  # samples per pixel for the width at half maximum
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def find_stars(
     if len(chosen) < 3:  # better a clipped star than none
         chosen = np.flatnonzero(whole)[:_SHAPE_STARS]
     shapes = _adaptive_moments(residual, objects[chosen])
-    fwhm, eccentricity, angle, order = _median_shape(shapes)
+    eccentricity, angle, order = _median_elongation(shapes)
+    fwhm = _median_fwhm(residual, shapes)
 
     hfr = bright_flux = math.nan
     flux = objects["flux"].astype(np.float64)
@@ -111,13 +113,13 @@ def _beside(mask: NDArray[np.bool_], x: NDArray[np.int64], y: NDArray[np.int64])
 
 
 def _adaptive_moments(residual: NDArray[np.float32], objects: NDArray[np.void]) -> NDArray[np.float64]:
-    """Return second moments (n, 3) as xx, yy, xy in px^2, weighted by the star's own best Gaussian.
+    """Return the shapes (n, 5) of stars: centre x and y in px, second moments xx, yy, xy in px^2.
 
     The weight adapts to the star until both agree (Bernstein & Jarvis 2002), so faint wings and neighbours
     count little. Stars for which it does not converge are left out.
     """
     if not len(objects):
-        return np.empty((0, 3))
+        return np.empty((0, 5))
     radius = int(np.clip(round(4 * float(np.median(objects["a"]))), 6, 32))
     height, width = residual.shape
     inside = (
@@ -128,7 +130,7 @@ def _adaptive_moments(residual: NDArray[np.float32], objects: NDArray[np.void]) 
     )
     objects = objects[inside]
     if not len(objects):
-        return np.empty((0, 3))
+        return np.empty((0, 5))
     column, row = np.rint(objects["x"]).astype(int), np.rint(objects["y"]).astype(int)
     offset = np.arange(-radius, radius + 1)
     stamps = residual[row[:, None, None] + offset[:, None], column[:, None, None] + offset].astype(np.float64)
@@ -158,24 +160,45 @@ def _adaptive_moments(residual: NDArray[np.float32], objects: NDArray[np.void]) 
         centre_x = np.clip(centre_x + 2 * shift_x, -radius / 2, radius / 2)
         centre_y = np.clip(centre_y + 2 * shift_y, -radius / 2, radius / 2)
     converged &= (xx < radius**2 / 2) & (yy < radius**2 / 2)
-    return np.stack([xx, yy, xy], axis=1)[converged]
+    return np.stack([centre_x + column, centre_y + row, xx, yy, xy], axis=1)[converged]
 
 
-def _median_shape(moments: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Return median FWHM (px), median eccentricity, position angle (degrees) and order of the elongation."""
-    if not len(moments):
-        return math.nan, math.nan, math.nan, math.nan
-    xx, yy, xy = moments.T
+def _median_fwhm(residual: NDArray[np.float32], shapes: NDArray[np.float64]) -> float:
+    """Return the median full width at half maximum in px: of the circle as large as what is above half the peak.
+
+    Unlike a width from moments it is right for any profile, the wide wings of a real one (Moffat 1969) included.
+    """
+    widths = []
+    for x, y, xx, yy, _ in shapes:
+        sigma = math.sqrt(max(xx, yy))
+        half = math.ceil(2 * sigma) + 1
+        size = (2 * half * _FINER + 1, 2 * half * _FINER + 1)
+        scale = np.array([[1 / _FINER, 0, x - half], [0, 1 / _FINER, y - half]])
+        fine = cv2.warpAffine(residual, scale, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+        middle = half * _FINER
+        peak = float(fine[middle - 1 : middle + 2, middle - 1 : middle + 2].mean())
+        # Only what hangs together with the centre: a neighbour is another star.
+        _, labels = cv2.connectedComponents((fine > peak / 2).astype(np.uint8))
+        area = np.count_nonzero(labels == labels[middle, middle]) / _FINER**2
+        if peak > 0 and labels[middle, middle]:
+            widths.append(2 * math.sqrt(area / math.pi))
+    return float(np.median(widths)) if widths else math.nan
+
+
+def _median_elongation(shapes: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return median eccentricity, position angle (degrees) and order of the elongation."""
+    if not len(shapes):
+        return math.nan, math.nan, math.nan
+    xx, yy, xy = shapes[:, 2:].T
     middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     major, minor = middle + half, np.maximum(middle - half, 1e-6)
-    fwhm = _FWHM_PER_SIGMA * np.sqrt(np.sqrt(major * minor))
     eccentricity = np.sqrt(1 - minor / major)
     # Ellipticities add up as vectors of twice the angle: what stays of them is common to all stars.
     e1, e2 = (xx - yy) / (xx + yy), 2 * xy / (xx + yy)
     common = math.hypot(float(np.median(e1)), float(np.median(e2)))
     angle = math.degrees(0.5 * math.atan2(float(np.median(e2)), float(np.median(e1)))) % 180
     order = common / max(float(np.median(np.hypot(e1, e2))), 1e-6)
-    return float(np.median(fwhm)), float(np.median(eccentricity)), angle, min(order, 1.0)
+    return float(np.median(eccentricity)), angle, min(order, 1.0)
 
 
 def _empty_cells(x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, ...]) -> float:

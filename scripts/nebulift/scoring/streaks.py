@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nebulift.scoring.background import Background
-from nebulift.scoring.radon import line_sums
+from nebulift.scoring.radon import best_lines, line_sums
 from nebulift.scoring.robust import MAD_TO_SIGMA, standard_deviation_from_mad
+from nebulift.scoring.stars import Stars
 
 _LONG_SIDE = 1024  # binned pixels: a faint trail is several pixels wide and loses little
 _CLIP = 2.5  # sigma: beyond it a pixel says no more about a faint line, it may be a star
@@ -24,9 +25,13 @@ _THIN = 5.0  # times longer than wide
 _SLENDER = 8.0  # the same for a whole trail
 _ALIGNED_PX = 1.5  # binned pixels that a line along a row or a column may leave it by
 _BORDER = 0.01  # of the side
+_SPIKED_STAR_SIGMA = 200.0
+_SPIKE_OFFSET_PX = 3.0  # binned pixels
+_SPIKE_FADING = 1.5
 _STRIP_HALF_WIDTH = 1.5  # binned pixels
 _TILE_PX = 32  # binned pixels: the sky is smooth over it, a trail is not
 _PROPOSALS = 32
+_PROPOSALS_PER_SEARCH = 4
 _PROPOSAL_SIGMA = 5.0
 _MOST_STREAKS = 5
 _PARTS = 8
@@ -50,22 +55,36 @@ class Streak:
 
 
 def find_streaks(
-    residual: NDArray[np.float32], background: Background, hot: NDArray[np.bool_], sigma: float
+    residual: NDArray[np.float32], background: Background, hot: NDArray[np.bool_], stars: Stars, sigma: float
 ) -> list[Streak]:
     """Return the trails in `residual` (background-subtracted float32 ADU) of at least `sigma`, strongest first."""
     binning = max(1, math.ceil(max(residual.shape) / _LONG_SIDE))
     image, weight = _flatten(residual, background.invalid | hot, background.noise_adu, binning)
     masked = _mask_compact(image, weight)
+    bright_stars = _bright_stars(stars, background, masked, binning)
     found: list[Streak] = []
+    spikes: list[Streak] = []
     for line in _propose(image, masked):
-        if any(_along(line, other) for other in found):
-            continue  # one trail is proposed many times over
-        streak = _verify(image, masked, line, sigma)
-        if streak is not None and _is_of_the_sky(streak, image.shape):
+        if any(_along(line, other) for other in (*found, *spikes)):
+            continue  # one line is proposed many times over
+        streak, is_spike = _verify(image, masked, line, bright_stars, sigma)
+        if streak is not None and is_spike:
+            spikes.append(streak)
+        elif streak is not None and _is_of_the_sky(streak, image.shape):
             found.append(streak)
     found = sorted(found, key=lambda streak: -streak.significance)
-    distinct = [s for i, s in enumerate(found) if not any(_along(s, other) for other in found[:i])]
+    distinct = [s for i, s in enumerate(found) if not any(_along(s, other) for other in (*found[:i], *spikes))]
     return [_in_full_frame(streak, binning) for streak in distinct[:_MOST_STREAKS]]
+
+
+def _bright_stars(stars: Stars, background: Background, masked: NDArray[np.bool_], binning: int) -> NDArray[np.float64]:
+    """Return the places (n, 2) in binned pixels of stars bright enough for spikes; a piece of a trail is none."""
+    bright = stars.peak_adu > _SPIKED_STAR_SIGMA * background.noise_adu
+    places = (np.stack([stars.x_px[bright], stars.y_px[bright]], axis=1) - (binning - 1) / 2) / binning
+    column, row = (
+        np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in zip(places.T, masked.shape[::-1], strict=True)
+    )
+    return places[masked[row, column]]
 
 
 def _flatten(
@@ -110,7 +129,7 @@ def _mask_compact(image: NDArray[np.float32], weight: NDArray[np.float32]) -> ND
     thin = np.zeros(count, dtype=bool)
     for label in np.flatnonzero((extent > _COMPACT_PX) & (peak > _STAR_SIGMA)):
         if label:
-            thin[label] = _is_thin(labels, boxes[label], label)
+            thin[label] = _is_thin(labels, boxes[label], int(label))
     compact = (peak > _STAR_SIGMA) & ~thin
     compact[0] = False
     masked = cv2.dilate(compact[labels].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
@@ -178,24 +197,19 @@ def _propose_leaning(
     flipped: bool,
 ) -> list[_Line]:
     """Return the best lines of one of the four orientations, in coordinates of the unturned image."""
-    rows, columns = image.shape
+    rows = image.shape[0]
     lines = []
     for (block, sums), (_, pixels) in zip(line_sums(image, rows // 8), line_sums(valid, rows // 8), strict=True):
         for lanes in (1, 2):
-            total = sums if lanes == 1 else sums[:, :-1] + sums[:, 1:]
-            number = pixels if lanes == 1 else pixels[:, :-1] + pixels[:, 1:]
-            score = np.where(number >= 0.5 * lanes * block, total, 0) / np.sqrt(np.maximum(number, 1))
-            for _ in range(4):
-                flat = int(np.argmax(score))
-                row, column = divmod(flat, score.shape[1])
-                if score[row, column] < _PROPOSAL_SIGMA:
+            score, row_of, column_of = best_lines(sums, pixels, lanes, 0.5 * lanes * block, _TILE_PX)
+            for place in np.argsort(-score, axis=None)[:_PROPOSALS_PER_SEARCH]:
+                if score.flat[place] < _PROPOSAL_SIGMA:
                     break
+                row, column = int(row_of.flat[place]), int(column_of.flat[place])
                 top, shift = row - row % block, row % block
                 x1 = column - rows + (lanes - 1) / 2
-                line = (float(score[row, column]), x1, float(top), x1 + shift, float(top + block - 1))
+                line = (float(score.flat[place]), x1, float(top), x1 + shift, float(top + block - 1))
                 lines.append(_unturn(line, shape, transposed, flipped))
-                near = np.s_[max(0, row - 8) : row + 9, max(0, column - 8) : column + 9]
-                score[near] = 0
     return lines
 
 
@@ -212,8 +226,17 @@ def _unturn(
     return _Line(score, x1, y1, x2, y2)
 
 
-def _verify(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, sigma: float) -> Streak | None:
-    """Measure a proposed line along its whole course; None below `sigma` or where the light is not a trail's."""
+def _verify(
+    image: NDArray[np.float32],
+    masked: NDArray[np.bool_],
+    line: _Line,
+    bright_stars: NDArray[np.float64],
+    sigma: float,
+) -> tuple[Streak | None, bool]:
+    """Measure a proposed line along its whole course; return it and whether it is a diffraction spike.
+
+    None below `sigma`, or where the light is not that of a line.
+    """
     best: tuple[float, _Line] | None = None
     length = math.hypot(line.x2 - line.x1, line.y2 - line.y1)
     # The transform knows a line to about a pixel at its ends: look around for the best one.
@@ -244,19 +267,43 @@ def _verify(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, 
     inside = contrast[start:stop]
     inside = inside[np.isfinite(inside)]
     if len(inside) < 12:
-        return None
+        return None, False
     outside = neighbours[np.isfinite(neighbours)]
     noise = standard_deviation_from_mad(outside) if len(outside) else 1.0
     # Neighbouring samples of a strip share pixels only across it; the median's efficiency is 0.64.
     significance = float(np.median(inside)) * math.sqrt(0.64 * len(inside)) / max(noise, 1e-6) / 1.1
     if significance < sigma:
-        return None
+        return None, False
     # A trail shines all along; a row of a few stars does not.
     parts = [float(np.mean(part)) for part in np.array_split(inside, _PARTS)]
     if sum(part > 0.3 * float(np.median(inside)) for part in parts) < _PARTS - 1:
-        return None
+        return None, False
     x1, y1, x2, y2 = _points(line, start, stop)
-    return Streak(significance, x1, y1, x2, y2, _width(image, masked, line, start, stop))
+    streak = Streak(significance, x1, y1, x2, y2, _width(image, masked, line, start, stop))
+    return streak, _is_spike(contrast, line, start, stop, bright_stars)
+
+
+def _is_spike(
+    contrast: NDArray[np.float64], line: _Line, start: int, stop: int, bright_stars: NDArray[np.float64]
+) -> bool:
+    """Tell a diffraction spike: it begins at a bright star and fades away from it, where a trail shines evenly."""
+    length = math.hypot(line.x2 - line.x1, line.y2 - line.y1)
+    along_x, along_y = (line.x2 - line.x1) / length, (line.y2 - line.y1) / length
+    dx, dy = bright_stars[:, 0] - line.x1, bright_stars[:, 1] - line.y1
+    on_line = np.abs(dy * along_x - dx * along_y) < _SPIKE_OFFSET_PX
+    places = (dx * along_x + dy * along_y)[on_line]
+    where = np.arange(start, stop)
+    values = contrast[start:stop]
+    for place in places[(places > start - _COMPACT_PX) & (places < stop + _COMPACT_PX)]:
+        outwards = values[np.argsort(np.abs(where - place), kind="stable")]
+        # The nearest quarter holds the star itself.
+        _, inner, _, outer = (part[np.isfinite(part)] for part in np.array_split(outwards, 4))
+        # The star must stand in the middle, or the line reach it from one side alone.
+        shorter, longer = sorted((place - start, stop - place))
+        placed = shorter < _COMPACT_PX or longer < 2.5 * shorter
+        if placed and len(inner) and len(outer) and inner.mean() > _SPIKE_FADING * max(outer.mean(), 0.0):
+            return True
+    return False
 
 
 def _samples(line: _Line) -> int:

@@ -71,13 +71,12 @@ def add_cosmic_rays(electrons: Image, camera: Camera, exposure_s: float, rng: np
 def read_out(expected_e: Image, camera: Camera, exposure_s: float, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
     """Turn the electrons expected in each pixel (h, w) into what the camera's file holds, in ADU.
 
-    Photons and dark current are Poisson; the amplifier adds its noise and clips at the full well, the
-    converter at its top.
+    Photons and dark current are Poisson; the amplifier adds its noise; full well or converter cut off
+    what is above `Camera.saturation_adu`, noise and all.
     """
     electrons = rng.poisson(expected_e).astype(np.float32)
     add_cosmic_rays(electrons, camera, exposure_s, rng)
     electrons += np.float32(camera.read_noise_e) * rng.standard_normal(electrons.shape, dtype=np.float32)
-    np.minimum(electrons, np.float32(camera.full_well_e), out=electrons)
     electrons /= np.float32(camera.gain_e_per_adu)
     electrons += np.float32(camera.bias_adu)
     np.rint(electrons, out=electrons)

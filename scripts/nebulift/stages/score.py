@@ -50,7 +50,8 @@ def score_chunk(
     """
     known = _known_rows(kept)
     scorer = scorer_name(settings)
-    rows, reused = [], 0
+    rows: list[Row] = []
+    reused = 0
     for frame in frames:
         row = _reusable(known.get(frame.name, ()), frame, scorer, previews)
         if row is None:
