@@ -8,8 +8,11 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from nebulift.config import ConfigError, complete_config
 from nebulift.dataset.version import PREVIEW_VERSION
+from nebulift.job import hand_library_to_jobs
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.stages import plan
+
+hand_library_to_jobs()
 
 try:
     config = complete_config(config)
@@ -60,15 +63,14 @@ def frame_files(wildcards):
 
 
 def frame_names(wildcards):
-    """The frames of a chunk: name, path, and for files that Snakemake cannot watch what stands for their content."""
-    return [
-        [
-            frame.name,
-            str(frame.path),
-            "" if plan.is_trackable(frame) else plan.state(frame),
-        ]
-        for frame in chunks_of(wildcards.night)[wildcards.chunk]
-    ]
+    """The frames of a chunk: name and path."""
+    frames = chunks_of(wildcards.night)[wildcards.chunk]
+    return [[frame.name, str(frame.path)] for frame in frames]
+
+
+def frame_states(wildcards):
+    """What changes with any file of a chunk, also where a file older than its scores takes the place of another."""
+    return plan.fingerprint(chunks_of(wildcards.night)[wildcards.chunk])
 
 
 def chunks_of_night(wildcards):

@@ -28,6 +28,7 @@ rule score_chunk:
         runtime=120,
     params:
         frames=frame_names,
+        states=frame_states,
         settings=lookup("score", within=config),
         version=f"{SCORER_VERSION}.{PREVIEW_VERSION}",
         results=subpath(output.table, ancestor=3),

@@ -12,7 +12,7 @@ with job(snakemake.log[0], snakemake.threads):
     night, results = snakemake.wildcards.night, Path(snakemake.params.results)
     score_chunk(
         night,
-        [ListedFrame(name, Path(path)) for name, path, _ in snakemake.params.frames],
+        [ListedFrame(name, Path(path)) for name, path in snakemake.params.frames],
         Path(snakemake.output.table),
         results / "previews" / night,
         ScoringSettings(**snakemake.params.settings),

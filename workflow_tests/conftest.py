@@ -10,7 +10,7 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real frames by people outside the project, which lies beside a checkout."""
+    """Return the folder of real frames by people outside the project, which lies beside a checkout."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the folder of real frames at {SHARED_DATA}")
     return SHARED_DATA

@@ -45,7 +45,7 @@ class ArtifactDetector:
 
 
 def batch_analyze_images(image_paths: Sequence[str | Path], detector: ArtifactDetector | None = None) -> dict[str, Row]:
-    """Return for each image (FITS, TIFF, PNG, JPEG, mixed) its row of the label table: quality_score, label, reasons, ...
+    """Return for each image (FITS, TIFF, PNG, JPEG, mixed) its row of the label table: quality_score, label, reasons
 
     The values behind the reasons are there too, see config/schemas/labels.schema.yaml.
     """

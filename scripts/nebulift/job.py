@@ -16,6 +16,13 @@ _THREAD_VARIABLES = (
 )
 
 
+def hand_library_to_jobs() -> None:
+    """Let the processes started from here import the library from where this one did, whichever is installed."""
+    library = str(Path(__file__).parents[1])
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join([library, *(path for path in given if path not in ("", library))])
+
+
 @contextmanager
 def job(log: str, threads: int = 1) -> Iterator[None]:
     """Limit native threads, log to the job's file and to stderr, and put an error into both before it ends the job.

@@ -36,6 +36,13 @@ def error_of(given: dict[Any, Any]) -> str:
     return str(caught.value)
 
 
+def default(*keys: str) -> Any:
+    described = load_schema()
+    for key in keys:
+        described = described["properties"][key]
+    return described["default"]
+
+
 def from_yaml(text: str) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load(text)
     return loaded
@@ -45,9 +52,9 @@ def test_defaults_are_filled_in_and_what_is_given_stays() -> None:
     config = complete_config({"train": {"epochs": 3}, "chunk_size": 5})
     assert config["chunk_size"] == 5
     assert config["train"]["epochs"] == 3
-    assert config["train"]["batch_size"] == 16
-    assert config["label"]["clean_threshold"] == 0.7
-    assert config["label"]["limits"]["fwhm_ratio"] == {"clean": 1.4, "contaminated": 1.8}
+    assert config["train"]["batch_size"] == default("train", "batch_size")
+    assert (config["label"]["clean_threshold"], config["label"]["contaminated_threshold"]) == (0.7, 0.3)
+    assert config["label"]["limits"]["fwhm_ratio"] == default("label", "limits", "fwhm_ratio")
     assert config["sort"] == {"mode": "link", "destination": None}
     assert config["nights"] == {}
 
@@ -59,7 +66,7 @@ def test_what_was_given_is_not_changed_nor_shared() -> None:
     config["label"]["limits"]["fwhm_ratio"]["clean"] = 9
     config["nights"]["a"]["path"] = "y"
     assert given == before
-    assert complete_config({})["label"]["limits"]["fwhm_ratio"]["clean"] == 1.4
+    assert complete_config({})["label"]["limits"]["fwhm_ratio"] == default("label", "limits", "fwhm_ratio")
 
 
 def test_completing_twice_changes_nothing() -> None:
@@ -241,13 +248,13 @@ def test_config_yaml_holds_every_default_and_no_night() -> None:
 def test_the_manual_holds_the_table_that_the_schema_gives() -> None:
     manual = (CONFIG_FOLDER / "README.md").read_text(encoding="utf-8")
     assert manual_with_table(manual) == manual, "run `make config`"
-    assert "| `train: epochs` | `20` |" in manual
+    assert f"| `train: epochs` | `{default('train', 'epochs')}` |" in manual
     assert manual.index("| `nights` |") < manual.index("| `pathvars` |") < manual.index("## What a change makes anew")
 
 
 def test_both_are_written_anew_by_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manual = (CONFIG_FOLDER / "README.md").read_text(encoding="utf-8")
-    (tmp_path / "README.md").write_text(manual.replace("`20`", "`21`").replace("train: epochs", "gone"))
+    (tmp_path / "README.md").write_text(manual.replace("train: epochs", "gone").replace("`link`", "`hardlink`"))
     monkeypatch.setattr(configuration, "CONFIG_FOLDER", tmp_path)
     configuration.main()
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == manual

@@ -150,5 +150,7 @@ def test_a_better_score_never_has_a_worse_label(thresholds: Thresholds, one: flo
 
 
 def test_quality_of_the_finding_is_that_of_its_value() -> None:
-    (one,) = run_checks({"fwhm_ratio": 1.6}, LIMITS)
-    assert one.quality == pytest.approx(quality(1.6, LIMITS["fwhm_ratio"])) == pytest.approx(0.5)
+    limits = LIMITS["fwhm_ratio"]
+    middle = (limits.clean + limits.contaminated) / 2
+    (one,) = run_checks({"fwhm_ratio": middle}, LIMITS)
+    assert one.quality == pytest.approx(quality(middle, limits)) == pytest.approx(0.5)

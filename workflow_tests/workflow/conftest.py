@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from workflow.runs import QUICK, Run, copy_project
 
 from nebulift.simulate.night import tiny_night
 from nebulift.simulate.recipe import FrameRecipe, Trail
+from workflow.runs import QUICK, Run, copy_project
 
 CLEAN = FrameRecipe()
 STREAK = FrameRecipe(trails=(Trail.across(30.0, 5.0, (200, 150), 60.0),))
@@ -74,13 +74,13 @@ def graded_once(kept_runs: KeptRuns, make_night: Callable[..., Path]) -> str:
 
 @pytest.fixture
 def graded(kept_runs: KeptRuns, graded_once: str) -> Iterator[Run]:
-    """A run that graded three nights up to the dataset; its nights lie in ../nights."""
+    """Give a run that graded three nights up to the dataset; its nights lie in ../nights."""
     yield kept_runs.put_back(graded_once)
 
 
 @pytest.fixture
 def nights(graded: Run) -> Path:
-    """The folder of the nights that `graded` graded."""
+    """Give the folder of the nights that `graded` graded."""
     return graded.folder.parent / "nights"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from workflow.conftest import STREAK
+from workflow.conftest import CLOUD
 from workflow.runs import Run, contents
 
 NIGHTS_B_AND_C = ("scores/b", "scores/c", "labels/b", "labels/c")
@@ -42,16 +42,14 @@ def test_a_newer_scorer_scores_everything(graded: Run, project_copy: Path) -> No
     version = project_copy / "scripts" / "nebulift" / "scoring" / "version.py"
     number = int(re.search(r"^SCORER_VERSION = (\d+)$", version.read_text(), re.MULTILINE)[1])
     version.write_text(version.read_text().replace(f"SCORER_VERSION = {number}", f"SCORER_VERSION = {number + 1}"))
-    outcome = replace(graded, project=project_copy).succeed("labels")
-    assert outcome.scored_and_reused == (17, 0)
-    assert all(row["scorer"].startswith(f"{number + 1}.") for row in graded.table("scores/a.tsv", "scores"))
+    outcome = replace(graded, project=project_copy).succeed("results/scores/b.tsv")
+    assert outcome.scored_and_reused == (4, 0)
+    assert all(row["scorer"].startswith(f"{number + 1}.") for row in graded.table("scores/b.tsv", "scores"))
 
 
-def test_an_appended_frame_is_the_only_one_scored(
-    graded: Run, nights: Path, make_night: Callable[..., Path]
-) -> None:
+def test_an_appended_frame_is_the_only_one_scored(graded: Run, nights: Path, make_night: Callable[..., Path]) -> None:
     before, others = graded.frames("labels.tsv", "labels"), without_nights_b_and_c(graded)
-    shutil.copy2(make_night(recipes=[STREAK]) / "light_0001.fits", nights / "a" / "light_0010.fits")
+    shutil.copy2(make_night(recipes=[CLOUD]) / "light_0001.fits", nights / "a" / "light_0010.fits")
     outcome = graded.succeed("dataset")
     assert outcome.scored == ["light_0010.fits"]
     assert outcome.scored_and_reused == (1, 1)
@@ -66,7 +64,7 @@ def test_a_frame_changed_in_place_is_the_only_one_scored(
 ) -> None:
     others = without_nights_b_and_c(graded)
     assert label_of(graded, "light_0006.fits") == "clean"
-    shutil.copyfile(make_night(recipes=[STREAK]) / "light_0001.fits", nights / "a" / "light_0006.fits")
+    shutil.copyfile(make_night(recipes=[CLOUD]) / "light_0001.fits", nights / "a" / "light_0006.fits")
     outcome = graded.succeed("labels")
     assert outcome.scored == ["light_0006.fits"]
     assert outcome.scored_and_reused == (1, 3)
@@ -146,8 +144,8 @@ def test_a_limit_of_one_check_labels_anew_and_scores_nothing(graded: Run) -> Non
 
 def test_a_setting_of_scoring_scores_everything(graded: Run) -> None:
     graded.change(score={"hot_pixel_sigma": 12.0})
-    assert graded.succeed("labels").scored_and_reused == (17, 0)
-    assert all("hot_pixel_sigma=12" in row["scorer"] for row in graded.table("scores/c.tsv", "scores"))
+    assert graded.succeed("results/scores/b.tsv").scored_and_reused == (4, 0)
+    assert all("hot_pixel_sigma=12" in row["scorer"] for row in graded.table("scores/b.tsv", "scores"))
 
 
 def test_another_chunk_size_scores_nothing_and_changes_no_table(graded: Run) -> None:

@@ -13,6 +13,8 @@ class ForeignFileError(OSError):
 
 def check_links(folder: Path) -> list[Path]:
     """Return what is below a folder of links, deepest first; raises ForeignFileError if anything is a file."""
+    if folder.is_file():
+        raise ForeignFileError(f"{folder}: a file where a folder should be; move it away or choose another folder")
     entries = sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True)
     for entry in entries:
         if not entry.is_symlink() and not entry.is_dir():
@@ -30,11 +32,15 @@ def clear_links(folder: Path) -> None:
 
 def link_frames(folder: Path, frames: Iterable[tuple[str, str, str]]) -> None:
     """Link each (place below `folder`, path of the file, path of its preview); the preview lies beside as .png."""
+    previews = []
     for place, path, preview in frames:
         link = folder / place
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(Path(path).absolute())
-        name = f"{link.name}.png"
-        if len(os.fsencode(name)) > _LONGEST_NAME:
-            name = Path(preview).name
-        link.with_name(name).symlink_to(Path(preview).absolute())
+        previews.append((link, Path(preview).absolute()))
+    # Frames come first: one of them may have the name that the preview of another would take.
+    for link, preview_path in previews:
+        beside = link.with_name(f"{link.name}.png")
+        if len(os.fsencode(beside.name)) > _LONGEST_NAME or os.path.lexists(beside):
+            beside = link.with_name(preview_path.name)
+        beside.symlink_to(preview_path)

@@ -5,6 +5,7 @@ Each block is assigned by its own night and time alone: adding a night, or frame
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,22 +38,25 @@ def split_night(night: str, dates: Sequence[str], rule: SplitRule) -> list[Place
     if rule.split == "nights":
         side = VAL if _share(night) < rule.validation_fraction else TRAIN
         return [Placement(side, night)] * len(dates)
-    period = max(2, round(1 / rule.validation_fraction))
     # Every night begins its count elsewhere, so that short nights of one block do not all train.
-    offset = int(_share(night) * period)
+    offset = _share(night)
+    undated = 0
     placements = []
-    for index, date in enumerate(dates):
-        number = _block_number(date, index, rule.block_minutes)
-        side = VAL if (number + offset) % period == 0 else TRAIN
-        placements.append(Placement(side, f"{night}/{number}"))
+    for date in dates:
+        if date:
+            moment = datetime.fromisoformat(date).replace(tzinfo=UTC)
+            number = int(moment.timestamp() // (60 * rule.block_minutes))
+        else:
+            number = undated // _FRAMES_PER_UNDATED_BLOCK
+            undated += 1
+        placements.append(Placement(_side(number, offset, rule.validation_fraction), f"{night}/{number}"))
     return placements
 
 
-def _block_number(date: str, index: int, block_minutes: float) -> int:
-    if not date:
-        return index // _FRAMES_PER_UNDATED_BLOCK
-    moment = datetime.fromisoformat(date).replace(tzinfo=UTC)
-    return int(moment.timestamp() // (60 * block_minutes))
+def _side(number: int, offset: float, validation_fraction: float) -> str:
+    """Choose the blocks that validate evenly among the numbers: with 0.4, two of each five."""
+    before, after = (math.floor(count * validation_fraction + offset) for count in (number, number + 1))
+    return VAL if after > before else TRAIN
 
 
 def _share(name: str) -> float:

@@ -84,7 +84,7 @@ def _bright_stars(stars: Stars, background: Background, masked: NDArray[np.bool_
     column, row = (
         np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in zip(places.T, masked.shape[::-1], strict=True)
     )
-    return places[masked[row, column]]
+    return np.asarray(places[masked[row, column]])
 
 
 def _flatten(

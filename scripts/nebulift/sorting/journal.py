@@ -3,6 +3,7 @@
 Nothing heavy is imported here: the listing of a night asks the journal where moved frames are.
 """
 
+import filecmp
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,14 @@ from typing import IO
 from nebulift.files import read_exactly
 
 _HEADER = ("action", "frame", "source", "destination")
+_ACTIONS = ("link", "copy", "move", "restore")
 # One line is one step, whatever a frame is called: only so a line that a crash cut off can be told.
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 JOURNAL_NAME = "journal.tsv"
+
+
+class JournalError(ValueError):
+    """A file is in the place of a journal that is none; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,26 @@ class Journal:
         self.path = folder / JOURNAL_NAME
 
     def entries(self) -> list[Entry]:
-        """Return all entries, oldest first; a last line that was cut off by a crash had not been acted on."""
+        """Return all entries, oldest first; a last line that was cut off by a crash had not been acted on.
+
+        Raises JournalError for a file that is no journal: it must not be written to.
+        """
         try:
             text = read_exactly(self.path)
         except FileNotFoundError:
             return []
-        fields = [[_unescape(part) for part in line.split("\t")] for line in text.split("\n")[1:-1]]
-        return [Entry(action, frame, Path(source), Path(target)) for action, frame, source, target in fields]
+        header, *lines = text.split("\n")
+        expected = _line(_HEADER).decode().rstrip("\n")
+        if header != expected if lines else not expected.startswith(header):
+            raise JournalError(f"{self.path}: not a journal of sorted frames; move it away")
+        return [self._entry(number, line) for number, line in enumerate(lines[:-1], start=2)]
+
+    def _entry(self, number: int, line: str) -> Entry:
+        fields = [_unescape(field) for field in line.split("\t")]
+        if len(fields) != len(_HEADER) or fields[0] not in _ACTIONS:
+            raise JournalError(f"{self.path}: line {number}: not a line of a journal of sorted frames")
+        action, frame, source, destination = fields
+        return Entry(action, frame, Path(source), Path(destination))
 
     def write(self, entry: Entry) -> None:
         """Append an entry and wait until it is on the disk."""
@@ -55,14 +74,44 @@ class Journal:
 
     def placed(self) -> dict[str, Entry]:
         """Return for each frame the placement that stands on the disk now."""
-        found: dict[str, Entry] = {}
+        return {
+            placement.frame: placement
+            for placement, restored in self._placements()
+            if _is_there(placement, restored)
+        }
+
+    def lost(self) -> list[Entry]:
+        """Return the moves of frames that are neither where they were moved to nor where they came from."""
+        return [
+            placement
+            for placement, restored in self._placements()
+            if placement.action == "move"
+            and not restored
+            and not os.path.lexists(placement.destination)
+            and not os.path.lexists(placement.source)
+        ]
+
+    def _placements(self) -> list[tuple[Entry, bool]]:
+        """Return the last placement at each destination, oldest first, and whether it was to be taken out again.
+
+        A destination is given to a frame only when it is free, so whatever stood there before is gone.
+        """
+        placements: dict[Path, tuple[Entry, bool]] = {}
         for entry in self.entries():
             if entry.action == "restore":
-                if not os.path.lexists(entry.destination):
-                    found.pop(entry.frame, None)
-            elif os.path.lexists(entry.destination):
-                found[entry.frame] = entry
-        return found
+                if entry.destination in placements:
+                    placements[entry.destination] = (placements[entry.destination][0], True)
+            else:
+                placements.pop(entry.destination, None)
+                placements[entry.destination] = (entry, False)
+        return list(placements.values())
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Tell whether two paths hold the same: regular files by their bytes, links by where they lead to."""
+    if one.is_symlink() or other.is_symlink():
+        return one.is_symlink() and other.is_symlink() and os.path.realpath(one) == os.path.realpath(other)
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def moved_frames(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -70,6 +119,24 @@ def moved_frames(folder: Path) -> Iterator[tuple[str, Path]]:
     for frame, entry in Journal(folder).placed().items():
         if entry.action == "move" and not os.path.lexists(entry.source):
             yield frame, entry.destination
+
+
+def _is_there(placement: Entry, restored: bool) -> bool:
+    """Tell whether what lies at the destination is what was put there.
+
+    `restored` placements were to be taken out: if a crash came between, they are there still; else somebody else may
+    have put something in their place.
+    """
+    source, destination = placement.source, placement.destination
+    if not os.path.lexists(destination):
+        return False
+    if placement.action == "link":
+        return destination.is_symlink() and destination.readlink() == source
+    if not restored:
+        return placement.action == "move" or not destination.is_symlink()
+    if placement.action == "move" and not os.path.lexists(source):
+        return True
+    return same_file(source, destination)
 
 
 def _line(fields: tuple[str, ...]) -> bytes:
@@ -81,7 +148,7 @@ def _unescape(field: str) -> str:
     characters, rest = [], iter(field)
     plain = {escape[1]: character for character, escape in _ESCAPES.items()}
     for character in rest:
-        characters.append(plain[next(rest)] if character == "\\" else character)
+        characters.append(plain.get(next(rest, ""), "") if character == "\\" else character)
     return "".join(characters)
 
 

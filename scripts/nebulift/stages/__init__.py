@@ -1,1 +1,1 @@
-"""The stages of the workflow, from files to files: what each rule does, and what the command line and Python call too."""
+"""The stages of the workflow, from files to files: what rules do, and what the command line and Python call too."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nebulift
-from nebulift.dataset.folders import clear_links, link_frames
+from nebulift.dataset.folders import check_links, clear_links, link_frames
 from nebulift.dataset.preview import PREVIEW_VERSION
 from nebulift.dataset.splits import REVIEW, SplitRule, split_night
 from nebulift.files import write_text
@@ -27,10 +27,11 @@ def materialise_dataset(
 
     `labels` is the label table of all nights, `previews` the folder that holds a folder of previews per night.
     """
-    for side in SIDES:
-        clear_links(folder / side)
     rows = dataset_rows(read_table(labels, "labels"), previews, rule)
     for side in SIDES:
+        check_links(folder / side)
+    for side in SIDES:
+        clear_links(folder / side)
         (folder / side).mkdir(parents=True)
     link_frames(folder, ((row["link"], row["path"], row["preview_path"]) for row in rows))
     write_table(folder / "dataset.tsv", "dataset", rows)

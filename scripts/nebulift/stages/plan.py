@@ -1,5 +1,6 @@
 """What a run is about: the frames of each night, listed while the workflow is parsed, so nothing heavy is imported."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,8 +60,12 @@ def is_trackable(frame: ListedFrame) -> bool:
     return frame.path.exists() and not _UNTRACKABLE.search(str(frame.path))
 
 
-def state(frame: ListedFrame) -> str:
-    """Return what stands for a file that Snakemake cannot watch: a change of it is a change of the file."""
+def fingerprint(frames: Iterable[ListedFrame]) -> str:
+    """Return what changes with any of the files: their sizes and times of change, in 16 letters."""
+    return hashlib.sha256("\n".join(map(_state, frames)).encode()).hexdigest()[:16]
+
+
+def _state(frame: ListedFrame) -> str:
     try:
         status = frame.path.stat()
     except OSError as error:
