@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+TEMPORARY_PREFIX = ".writing-"
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; on success it is flushed to disk and renamed to `path`.
@@ -14,7 +17,7 @@ def replacing(path: Path) -> Iterator[Path]:
     On an error the temporary file is removed and what stood at `path` stays. Folders are made as needed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix[-16:])
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=path.suffix[-16:])
     os.close(handle)
     temporary = Path(name)
     try:

@@ -16,11 +16,13 @@ DEFAULT_LIMITS = label_settings().limits
 def any_limits(draw: st.DrawFn) -> Limits:
     clean = draw(st.floats(0.01, 100))
     share = draw(st.floats(0.05, 3))
-    return Limits(clean, clean * (1 + share) if draw(st.booleans()) else clean / (1 + share))
+    contaminated = clean * (1 + share) if draw(st.booleans()) else clean / (1 + share)
+    room = draw(st.none() | st.floats(0.1, 5))
+    return Limits(clean, contaminated, None if room is None else clean - room * (contaminated - clean))
 
 
 def finding(value: float, limits: Limits) -> Finding:
-    return Finding(Check("x", "streak", "significance"), value, limits, quality(value, limits))
+    return Finding(Check("x", 0.0, "streak", "significance"), value, limits, quality(value, limits))
 
 
 @given(any_limits())
@@ -28,6 +30,20 @@ def test_the_limits_are_where_the_quality_is_that_of_the_thresholds(limits: Limi
     assert quality(limits.clean, limits) == pytest.approx(0.7)
     assert quality(limits.contaminated, limits) == pytest.approx(0.3)
     assert quality((limits.clean + limits.contaminated) / 2, limits) == pytest.approx(0.5)
+
+
+def test_a_faultless_frame_is_of_full_quality_and_a_usual_one_nearly() -> None:
+    for check in CHECKS:
+        limits = DEFAULT_LIMITS[check.column]
+        assert limits.ideal == check.ideal
+        assert quality(check.ideal, limits) == pytest.approx(1.0)
+        assert quality((check.ideal + limits.clean) / 2, limits) > 0.9
+
+
+def test_limits_without_room_for_an_ideal_do_without() -> None:
+    assert Limits(1.0, 2.0, ideal=1.5).ideal is None
+    assert Limits(2.0, 1.0, ideal=2.0).ideal is None
+    assert Limits(2.0, 1.0, ideal=3.0).ideal == 3.0
 
 
 @given(any_limits(), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: `reason` is the word for failing it, `column` the value in the label table.
+    """One check: `reason` is the word for failing it, `column` the value in the label table, `ideal` a faultless one's.
 
     `words` describe the value in a reason. `lowest_quality` is as low as this check alone may bring a frame. What is
     `only_review` never makes a frame contaminated, wherever the thresholds are.
     """
 
     column: str
+    ideal: float
     reason: str
     words: str
     lowest_quality: float = 0.0
@@ -22,32 +23,39 @@ class Check:
 
 # Bright sky alone may be the moon or the dawn, and a frame with few stars an empty field: these only ask for a look.
 CHECKS = (
-    Check("streak_significance", "streak", "significance"),
-    Check("star_flux_ratio", "cloud", "star flux ratio"),
-    Check("star_count_ratio", "cloud", "star count ratio"),
-    Check("empty_cells", "cloud", "share of the field without stars"),
-    Check("background_structure_excess_sigma", "cloud", "background structure in sigma above the group's", 0.2),
-    Check("background_ratio", "background", "ratio to the group", only_review=True),
-    Check("background_of_saturation", "background", "share of the saturation level"),
-    Check("fwhm_ratio", "focus", "FWHM ratio"),
-    Check("fwhm_px", "focus", "FWHM in pixels", only_review=True),
-    Check("eccentricity", "tracking", "eccentricity"),
-    Check("star_count", "stars", "count", only_review=True),
-    Check("saturated_fraction", "saturation", "share of the pixels"),
-    Check("hot_pixel_fraction", "hot pixels", "share of the pixels"),
+    Check("streak_significance", 5.5, "streak", "significance"),
+    Check("star_flux_ratio", 1.0, "cloud", "star flux ratio"),
+    Check("star_count_ratio", 1.0, "cloud", "star count ratio"),
+    Check("empty_cells", 0.0, "cloud", "share of the field without stars"),
+    Check("background_structure_excess_sigma", 0.0, "cloud", "background structure in sigma above the group's", 0.2),
+    Check("background_ratio", 1.0, "background", "ratio to the group", only_review=True),
+    Check("background_of_saturation", 0.0, "background", "share of the saturation level"),
+    Check("fwhm_ratio", 1.0, "focus", "FWHM ratio"),
+    Check("fwhm_px", 4.0, "focus", "FWHM in pixels", only_review=True),
+    Check("eccentricity", 0.4, "tracking", "eccentricity"),
+    Check("star_count", 1.0, "stars", "count", only_review=True),
+    Check("saturated_fraction", 0.0, "saturation", "share of the pixels"),
+    Check("hot_pixel_fraction", 0.0, "hot pixels", "share of the pixels"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a check's quality is 0.7 (`clean`) and 0.3 (`contaminated`), in units of its value."""
+    """Where a check's quality is 0.7 (`clean`), 0.3 (`contaminated`) and 1 (`ideal`, if any), in units of its value."""
 
     clean: float
     contaminated: float
+    ideal: float | None = None
+
+    def __post_init__(self) -> None:
+        # Limits that leave no room between clean and what was thought ideal: then clean is a step on the curve.
+        if self.ideal is not None and (self.clean - self.ideal) * (self.contaminated - self.clean) <= 0:
+            object.__setattr__(self, "ideal", None)
 
 
 # The logistic function at 0.7; at 0.3 it is the negative.
-_LOGIT = math.log(0.7 / 0.3)
+_CLEAN_QUALITY = 0.7
+_LOGIT = math.log(_CLEAN_QUALITY / (1 - _CLEAN_QUALITY))
 _LARGEST = 60.0  # exponent beyond which nothing changes any more
 
 
@@ -55,7 +63,12 @@ def quality(value: float, limits: Limits) -> float:
     """Return the quality, 0 to 1, that `value` means: 0.7 at the clean limit, 0.3 at the contaminated one.
 
     Between and beyond them it follows a logistic curve, so the thresholds mean the same for every check and camera.
+    From the clean limit to the ideal value it rises to 1 along a parabola: what is usual is not to look doubtful.
     """
+    if limits.ideal is not None:
+        better = (limits.clean - value) / (limits.clean - limits.ideal)
+        if better >= 0:
+            return 1 - (1 - _CLEAN_QUALITY) * max(1 - better, 0.0) ** 2
     middle, half = (limits.clean + limits.contaminated) / 2, (limits.contaminated - limits.clean) / 2
     exponent = min(max(_LOGIT * ((value - middle) / half), -_LARGEST), _LARGEST)
     return 1 / (1 + math.exp(exponent))
@@ -63,6 +76,9 @@ def quality(value: float, limits: Limits) -> float:
 
 def limit_at(threshold: float, limits: Limits) -> float:
     """Return the value at which `quality` equals `threshold` (0 to 1, exclusive)."""
+    if limits.ideal is not None and threshold > _CLEAN_QUALITY:
+        short_of_ideal = math.sqrt((1 - min(threshold, 1.0)) / (1 - _CLEAN_QUALITY))
+        return limits.ideal + (limits.clean - limits.ideal) * short_of_ideal
     middle, half = (limits.clean + limits.contaminated) / 2, (limits.contaminated - limits.clean) / 2
     share = min(max(threshold, math.exp(-_LARGEST)), 1 - 1e-15)
     # Rounded, so that the usual thresholds give back the very limits that are configured.

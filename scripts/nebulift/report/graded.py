@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nebulift.labels.verdict import REVIEW, UNREADABLE
+from nebulift.labels.verdict import UNREADABLE
 from nebulift.report.words import DECISIONS, MEANING_OF_REASON, NOT_CLEAN
 from nebulift.tables import Row
 
@@ -50,8 +50,6 @@ class GradedFrame:
         words = [head for head in heads if head in MEANING_OF_REASON]
         if self.decided_by == "disagreement":
             words = ["disagreement", *(word for word in words if word != "model")]
-        elif self.decision == REVIEW or self.decided_by == "cv":
-            words = [word for word in words if word != "model"]
         return tuple(dict.fromkeys(words)) or ("not named",)
 
 

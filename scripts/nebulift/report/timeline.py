@@ -92,7 +92,7 @@ def _figure(
     figure = Figure(figsize=(9.4, height))
     FigureCanvasSVG(figure)
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    figure.subplots_adjust(left=0.065, right=0.99, top=1 - 0.55 / height, bottom=0.5 / height, hspace=0.38)
+    figure.subplots_adjust(left=0.052, right=0.99, top=1 - 0.55 / height, bottom=0.5 / height, hspace=0.38)
     for axis, (name, measure) in zip(axes, panels, strict=True):
         _panel(axis, name, measure, drawn)
     if by_time:

@@ -12,7 +12,7 @@ from typing import IO
 
 from nebulift.files import read_exactly
 
-_HEADER = ("action", "frame", "source", "destination")
+_HEADER = ("action", "frame", "source", "destination", "size_bytes", "mtime_ns")
 _ACTIONS = ("link", "copy", "move", "restore")
 # One line is one step, whatever a frame is called: only so a line that a crash cut off can be told.
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -25,12 +25,17 @@ class JournalError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One step: `action` is link, copy, move or restore; `source` is where the frame lay before any sorting."""
+    """One step: `action` is link, copy, move or restore; `source` is where the frame lay before any sorting.
+
+    Of a copy `size_bytes` and `mtime_ns` tell what was copied, so that it is known whether either file changed since.
+    """
 
     action: str
     frame: str
     source: Path
     destination: Path
+    size_bytes: int = 0
+    mtime_ns: int = 0
 
 
 class Journal:
@@ -55,11 +60,15 @@ class Journal:
         return [self._entry(number, line) for number, line in enumerate(lines[:-1], start=2)]
 
     def _entry(self, number: int, line: str) -> Entry:
-        fields = [_unescape(field) for field in line.split("\t")]
-        if len(fields) != len(_HEADER) or fields[0] not in _ACTIONS:
-            raise JournalError(f"{self.path}: line {number}: not a line of a journal of sorted frames")
-        action, frame, source, destination = fields
-        return Entry(action, frame, Path(source), Path(destination))
+        try:
+            action, frame, source, destination, size_bytes, mtime_ns = map(_unescape, line.split("\t"))
+            if action not in _ACTIONS:
+                raise ValueError(f"{action!r} is none of {', '.join(_ACTIONS)}")
+            return Entry(action, frame, Path(source), Path(destination), int(size_bytes), int(mtime_ns))
+        except ValueError as error:
+            raise JournalError(
+                f"{self.path}: line {number} is not one of a journal of sorted frames: {error}"
+            ) from error
 
     def write(self, entry: Entry) -> None:
         """Append an entry and wait until it is on the disk."""
@@ -68,17 +77,20 @@ class Journal:
             _cut_off_torn_line(file)
             if file.tell() == 0:
                 file.write(_line(_HEADER))
-            file.write(_line((entry.action, entry.frame, str(entry.source), str(entry.destination))))
+            numbers = (str(entry.size_bytes), str(entry.mtime_ns))
+            file.write(_line((entry.action, entry.frame, str(entry.source), str(entry.destination), *numbers)))
             file.flush()
             os.fsync(file.fileno())
 
     def placed(self) -> dict[str, Entry]:
         """Return for each frame the placement that stands on the disk now."""
         return {
-            placement.frame: placement
-            for placement, restored in self._placements()
-            if _is_there(placement, restored)
+            placement.frame: placement for placement, restored in self._placements() if _is_there(placement, restored)
         }
+
+    def sources(self) -> dict[Path, Path]:
+        """Return where the frame came from that was last put at each destination."""
+        return {placement.destination: placement.source for placement, _ in self._placements()}
 
     def lost(self) -> list[Entry]:
         """Return the moves of frames that are neither where they were moved to nor where they came from."""
@@ -107,11 +119,20 @@ class Journal:
         return list(placements.values())
 
 
-def same_file(one: Path, other: Path) -> bool:
-    """Tell whether two paths hold the same: regular files by their bytes, links by where they lead to."""
+def is_double(one: Path, other: Path) -> bool:
+    """Tell whether two places hold the same: regular files by their bytes, links by where they lead to."""
+    if os.path.realpath(one.parent) == os.path.realpath(other.parent) and one.name == other.name:
+        return False  # one place by two names
     if one.is_symlink() or other.is_symlink():
         return one.is_symlink() and other.is_symlink() and os.path.realpath(one) == os.path.realpath(other)
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def is_as_copied(path: Path, copied: Entry) -> bool:
+    """Tell whether the file of a copy, or the one that was copied, is still what it was."""
+    status = path.stat()
+    # The coarsest file system keeps times to two seconds.
+    return status.st_size == copied.size_bytes and abs(status.st_mtime_ns - copied.mtime_ns) <= 2_000_000_000
 
 
 def moved_frames(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -132,11 +153,10 @@ def _is_there(placement: Entry, restored: bool) -> bool:
         return False
     if placement.action == "link":
         return destination.is_symlink() and destination.readlink() == source
-    if not restored:
-        return placement.action == "move" or not destination.is_symlink()
-    if placement.action == "move" and not os.path.lexists(source):
-        return True
-    return same_file(source, destination)
+    if placement.action == "copy":
+        is_copy = destination.is_file() and not destination.is_symlink()
+        return is_copy and (not restored or is_as_copied(destination, placement))
+    return not restored or not os.path.lexists(source) or is_double(source, destination)
 
 
 def _line(fields: tuple[str, ...]) -> bytes:
@@ -148,7 +168,7 @@ def _unescape(field: str) -> str:
     characters, rest = [], iter(field)
     plain = {escape[1]: character for character, escape in _ESCAPES.items()}
     for character in rest:
-        characters.append(plain.get(next(rest, ""), "") if character == "\\" else character)
+        characters.append(plain.get(next(rest, ""), "\\") if character == "\\" else character)
     return "".join(characters)
 
 

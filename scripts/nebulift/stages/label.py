@@ -30,7 +30,7 @@ class LabelSettings:
         return cls(
             Thresholds(section["clean_threshold"], section["contaminated_threshold"]),
             section["smallest_group"],
-            {check: Limits(**limits) for check, limits in section["limits"].items()},
+            {check.column: Limits(**section["limits"][check.column], ideal=check.ideal) for check in CHECKS},
         )
 
 

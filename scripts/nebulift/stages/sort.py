@@ -19,7 +19,8 @@ def sort_night(predictions: Path, folder: Path, mode: Mode, output: Path) -> Non
         output,
         "sorted",
         (
-            {column: row[column] for column in ("night", "frame", "path", "decision")} | {"sorted_path": str(place)}
+            {column: row[column] for column in ("night", "frame", "path", "decision")}
+            | {"sorted_path": "" if place is None else str(place)}
             for row, place in zip(rows, places, strict=True)
         ),
     )

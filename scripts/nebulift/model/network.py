@@ -1,0 +1,132 @@
+"""torchvision's ResNet18 with two outputs, and what its weights start from."""
+
+import contextlib
+import logging
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import ResNet18_Weights, resnet18
+
+from nebulift.model.model_file import ModelFileError, NoModel, read_weights_file
+
+logger = logging.getLogger(__name__)
+
+ARCHITECTURE = "resnet18"
+CLASSES = ("contaminated", "clean")
+"""The outputs of the network in their order, which is also the order of the labels 0 and 1."""
+FORMAT = "nebulift-model"
+_PATIENCE_S = 12.0
+
+
+def new_network() -> nn.Module:
+    """Return an untrained ResNet18 (He et al. 2016) for inputs (N, 3, 224, 224), with one output per class."""
+    network: nn.Module = resnet18(num_classes=len(CLASSES))
+    return network
+
+
+def build_network(weights: str) -> tuple[nn.Module, str]:
+    """Return a network to train and what its weights really start from.
+
+    `weights` is "imagenet", "none", or the path of a model.pth of Nebulift or of a state_dict of ResNet18 (.pth).
+    ImageNet's are torchvision's own, from its cache or the internet; where they cannot be had, a warning says so and
+    random ones are used. The second value is "imagenet", "none" or the path. Random weights follow torch's seed.
+    Raises ModelFileError naming the file.
+    """
+    network = new_network()
+    if weights == "none":
+        return network, "none"
+    if weights == "imagenet":
+        state = _imagenet_state()
+        if state is None:
+            return network, "none"
+        source = "ImageNet weights of torchvision"
+    else:
+        state, source = _state_in(Path(weights)), weights
+    _start_from(network, state, source)
+    return network, weights
+
+
+def _start_from(network: nn.Module, state: Mapping[str, Any], source: str) -> None:
+    """Load all layers; a last layer made for other classes than ours is left as it is."""
+    fitting = dict(state)
+    if isinstance(fitting.get("fc.weight"), Tensor) and fitting["fc.weight"].shape[0] != len(CLASSES):
+        fitting |= {name: tensor for name, tensor in network.state_dict().items() if name.startswith("fc.")}
+    try:
+        network.load_state_dict(fitting)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise ModelFileError(f"{source}: these are not the weights of a {ARCHITECTURE}; give others") from error
+
+
+def _state_in(path: Path) -> Mapping[str, Any]:
+    content = read_weights_file(path)
+    if content.get("trained") is False:
+        raise NoModel(path, str(content.get("reason")))
+    state = content.get("state_dict", content)
+    if not isinstance(state, Mapping):
+        raise ModelFileError(f"{path}: its state_dict is not a dictionary of weights; give another file")
+    return state
+
+
+def _imagenet_state() -> Mapping[str, Any] | None:
+    """Return torchvision's ImageNet weights, or None after a warning where they cannot be downloaded."""
+    weights = ResNet18_Weights.IMAGENET1K_V1
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    try:
+        if not cached.exists():
+            _reach(weights.url)
+        with _socket_timeout(_PATIENCE_S):
+            state: Mapping[str, Any] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        return state
+    # RuntimeError is what a download with other contents than expected raises, as from a login page.
+    except (OSError, RuntimeError) as error:
+        if cached.exists():
+            raise ModelFileError(
+                f"{cached}: the cached ImageNet weights cannot be read; delete this file, it is then downloaded again"
+            ) from error
+        logger.warning(
+            "ImageNet weights could not be downloaded (%s): training starts from random weights, which needs more "
+            "frames and time. Run once with an internet connection, or copy %s to %s, or set train: weights: none",
+            error,
+            weights.url,
+            cached,
+        )
+        return None
+
+
+def _reach(url: str) -> None:
+    """Raise OSError unless the server answers soon, by proxy if one is set."""
+    failure: list[OSError] = [TimeoutError(f"no answer from {url} within {_PATIENCE_S:g} s")]
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            urllib.request.urlopen(request, timeout=_PATIENCE_S).close()
+            failure.clear()
+        except urllib.error.HTTPError:
+            failure.clear()  # somebody answered; the download will tell
+        except OSError as error:
+            failure[:] = [error]
+
+    # In a thread of its own: a lookup of a name heeds no timeout and can take minutes without a network.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
+    if failure:
+        raise failure[0]
+
+
+@contextlib.contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
