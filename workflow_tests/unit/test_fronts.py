@@ -56,7 +56,9 @@ def test_a_stricter_threshold_moves_frames_to_review(night: list[Path]) -> None:
 
 
 def test_the_dataset_is_laid_out_and_ready_for_training(night: list[Path], tmp_path: Path) -> None:
-    train, validation, review = create_dataset_from_cv_labels(night, ArtifactDetector(), tmp_path / "d", train_split=0.5)
+    train, validation, review = create_dataset_from_cv_labels(
+        night, ArtifactDetector(), tmp_path / "d", train_split=0.5
+    )
     assert isinstance(train, AstroImageDataset)
     assert isinstance(validation, AstroImageDataset)
     assert len(train) + len(validation) + len(review) == 12

@@ -13,7 +13,7 @@ from nebulift.stages.label import label_night, label_rows, merge_labels
 from nebulift.tables import Row, TableError, columns, load_schema, read_table, write_table
 from unit.builders import is_true_as_printed, label_settings, score_row
 
-CLOUD = {"star_count": 60, "bright_star_flux_adu": 9000.0}
+CLOUD = {"star_count": 60, "flux_15th_adu": 9000.0, "flux_50th_adu": 9000.0}
 TRAIL = {"streaks": json.dumps([[40.0, 0.0, 100.0, 900.0, 600.0, 2.0]])}
 # Those that the tests speak of, so that a better calibration of the defaults fails none of them.
 LIMITS = {

@@ -71,7 +71,8 @@ def test_frames_are_compared_with_their_own_group_alone() -> None:
 def test_figures_are_relative_to_the_group() -> None:
     odd = {
         "star_count": 100,
-        "bright_star_flux_adu": 10_000.0,
+        "flux_15th_adu": 10_000.0,
+        "flux_50th_adu": 10_000.0,
         "fwhm_px": 6.0,
         "background_adu": 5000.0,
         "background_structure_sigma": 2.1,
@@ -96,7 +97,7 @@ def test_small_groups_abstain() -> None:
 
 
 def test_a_night_clouded_most_of_the_time_is_held_against_its_clear_frames() -> None:
-    cloud = {"star_count": 90, "bright_star_flux_adu": 15_000.0}
+    cloud = {"star_count": 90, "flux_15th_adu": 15_000.0, "flux_50th_adu": 15_000.0}
     rows = night(*[cloud] * 14, *[{}] * 6)
     contexts = night_context(rows, GROUP)
     for context in contexts[:14]:
@@ -108,13 +109,14 @@ def test_a_night_clouded_most_of_the_time_is_held_against_its_clear_frames() -> 
 
 
 def test_sparse_fields_abstain() -> None:
-    for context in night_context(night(*[{"star_count": 9}] * 9, {"star_count": 1}), GROUP):
+    few = {"flux_15th_adu": None, "flux_50th_adu": None}
+    for context in night_context(night(*[{"star_count": 9} | few] * 9, {"star_count": 1} | few), GROUP):
         assert context.star_count_ratio is None
         assert context.star_flux_ratio is None
 
 
 def test_no_star_at_all_where_there_are_many_is_a_cloud() -> None:
-    none = {"star_count": 0, "fwhm_px": None, "bright_star_flux_adu": None}
+    none = {"star_count": 0, "fwhm_px": None, "flux_15th_adu": None, "flux_50th_adu": None}
     *_, context = night_context(night(*[{}] * 9, none), GROUP)
     assert count_ratio(context) < CONTAMINATED_RATIO
     assert context.star_flux_ratio is None
@@ -145,7 +147,7 @@ def test_chance_alone_does_not_lower_the_count_ratio(stars: int, limit: float, s
 
 def test_what_was_not_measured_is_not_compared() -> None:
     sky = ("background_adu", "background_noise_adu", "background_structure_sigma")
-    unmeasured = dict.fromkeys((*sky, "fwhm_px", "bright_star_flux_adu"))
+    unmeasured = dict.fromkeys((*sky, "fwhm_px", "flux_15th_adu", "flux_50th_adu"))
     *_, context = night_context(night(*[{}] * 5, unmeasured), GROUP)
     assert [getattr(context, column) for column in RELATIVE] == [None] * len(RELATIVE)
 

@@ -124,12 +124,12 @@ class TestStars:
 
     def test_a_veil_takes_its_share_of_the_light(self, tmp_path: Path) -> None:
         clear, veiled = scored(tmp_path, FrameRecipe(), FrameRecipe(transparency=0.6))
-        assert veiled.stars.bright_flux_adu / clear.stars.bright_flux_adu == pytest.approx(0.6, abs=0.06)
+        assert veiled.stars.flux_50th_adu / clear.stars.flux_50th_adu == pytest.approx(0.6, abs=0.06)
 
     def test_moonlight_leaves_the_light_of_the_stars(self, tmp_path: Path) -> None:
         dark, moonlit = scored(tmp_path, FrameRecipe(), FrameRecipe(moon=4.0))
         assert moonlit.background.level_adu > 1.1 * dark.background.level_adu
-        assert moonlit.stars.bright_flux_adu / dark.stars.bright_flux_adu == pytest.approx(1, abs=0.08)
+        assert moonlit.stars.flux_50th_adu / dark.stars.flux_50th_adu == pytest.approx(1, abs=0.08)
 
 
 class TestHotPixels:

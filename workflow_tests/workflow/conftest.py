@@ -1,20 +1,14 @@
 """Nights of small frames, and finished runs that tests begin with."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from nebulift.simulate.night import tiny_night
-from nebulift.simulate.recipe import FrameRecipe, Trail
-from workflow.runs import QUICK, Run, copy_project
-
-CLEAN = FrameRecipe()
-STREAK = FrameRecipe(trails=(Trail.across(30.0, 5.0, (200, 150), 60.0),))
-CLOUD = FrameRecipe(transparency=0.3)
-# Satellites and clouds on both sides of the split, so that a model can be trained.
-SPOILT_NIGHT = (CLEAN, STREAK, CLEAN, CLOUD, CLEAN, CLEAN, STREAK, CLEAN, CLOUD)
+from nebulift.simulate.recipe import FrameRecipe
+from workflow.runs import CLEAN, QUICK, SPOILT_NIGHT, KeptRuns, Run, copy_project
 
 
 @pytest.fixture(scope="session")
@@ -34,54 +28,62 @@ def make_night(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def kept_runs(tmp_path_factory: pytest.TempPathFactory) -> "KeptRuns":
-    return KeptRuns(tmp_path_factory.mktemp("stage"))
-
-
-class KeptRuns:
-    """Finished runs with their nights, put back at the very same place for each test: Snakemake knows files by path."""
-
-    def __init__(self, folder: Path) -> None:
-        self.stage = folder / "stage"
-        self.kept = folder / "kept"
-
-    def keep(self, name: str) -> None:
-        shutil.copytree(self.stage, self.kept / name, symlinks=True)
-
-    def put_back(self, name: str) -> Run:
-        self.clear()
-        shutil.copytree(self.kept / name, self.stage, symlinks=True)
-        return Run(self.stage / "run")
-
-    def clear(self) -> None:
-        if self.stage.exists():
-            shutil.rmtree(self.stage)
+def kept_runs(tmp_path_factory: pytest.TempPathFactory) -> KeptRuns:
+    return KeptRuns(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="session")
-def graded_once(kept_runs: KeptRuns, make_night: Callable[..., Path]) -> str:
+def stages(kept_runs: KeptRuns) -> dict[str, set[str]]:
+    """What lay in results after a run up to each target, filled in by the fixtures that run."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def graded_once(kept_runs: KeptRuns, make_night: Callable[..., Path], stages: dict[str, set[str]]) -> str:
     """Grade three nights up to the dataset: a of 9 frames in 3 chunks, b and c of 4 frames."""
     kept_runs.clear()
-    nights = {"a": make_night(recipes=SPOILT_NIGHT), "b": make_night(seed=2), "c": make_night(seed=3)}
-    for name, frames in nights.items():
+    made = {"a": make_night(recipes=SPOILT_NIGHT), "b": make_night(seed=2), "c": make_night(seed=3)}
+    for name, frames in made.items():
         shutil.copytree(frames, kept_runs.stage / "nights" / name)
-    run = Run(kept_runs.stage / "run").configure({"nights": {name: f"../nights/{name}" for name in nights}} | QUICK)
-    outcome = run.succeed("dataset")
-    assert outcome.scored_and_reused == (17, 0)
+    run = Run(kept_runs.stage / "run")
+    run.configure({"nights": {name: str(kept_runs.stage / "nights" / name) for name in made}} | QUICK)
+    assert run.succeed("labels").scored_and_reused == (17, 0)
+    stages["labels"] = run.made()
+    run.succeed("dataset")
+    stages["dataset"] = run.made()
     kept_runs.keep("graded")
     return "graded"
 
 
-@pytest.fixture
-def graded(kept_runs: KeptRuns, graded_once: str) -> Iterator[Run]:
-    """Give a run that graded three nights up to the dataset; its nights lie in ../nights."""
-    yield kept_runs.put_back(graded_once)
+@pytest.fixture(scope="session")
+def finished_once(kept_runs: KeptRuns, graded_once: str, stages: dict[str, set[str]]) -> str:
+    """Bring the three graded nights to the end."""
+    run = kept_runs.put_back(graded_once)
+    for target in ("model", "sorted"):
+        run.succeed(target)
+        stages[target] = run.made()
+    run.succeed()
+    stages[""] = run.made()
+    kept_runs.keep("finished")
+    return "finished"
 
 
 @pytest.fixture
-def nights(graded: Run) -> Path:
-    """Give the folder of the nights that `graded` graded."""
-    return graded.folder.parent / "nights"
+def graded(kept_runs: KeptRuns, graded_once: str) -> Run:
+    """Give a run that graded three nights up to the dataset."""
+    return kept_runs.put_back(graded_once)
+
+
+@pytest.fixture
+def finished(kept_runs: KeptRuns, finished_once: str) -> Run:
+    """Give a run that graded and sorted three nights."""
+    return kept_runs.put_back(finished_once)
+
+
+@pytest.fixture
+def nights(kept_runs: KeptRuns) -> Path:
+    """Give the folder of the nights that `graded` and `finished` are about."""
+    return kept_runs.stage / "nights"
 
 
 @pytest.fixture

@@ -15,9 +15,15 @@ from typing import Any
 
 import yaml
 
+from nebulift.simulate.recipe import FrameRecipe, Trail
 from nebulift.tables import Row, read_table
 
 PROJECT = Path(__file__).parents[2]
+CLEAN = FrameRecipe()
+STREAK = FrameRecipe(trails=(Trail.across(30.0, 5.0, (200, 150), 60.0),))
+CLOUD = FrameRecipe(transparency=0.3)
+# Satellites and clouds on both sides of the split, so that a model can be trained.
+SPOILT_NIGHT = (CLEAN, STREAK, CLEAN, CLOUD, CLEAN, CLEAN, STREAK, CLEAN, CLOUD)
 # Settings that make the whole way short for a handful of small frames: each is a block of its own, one epoch trains.
 QUICK: dict[str, Any] = {
     "chunk_size": 4,
@@ -127,10 +133,34 @@ class Run:
     def frames(self, path: str, name: str) -> list[str]:
         return [row["frame"] for row in self.table(path, name)]
 
+    def made(self) -> set[str]:
+        """Name what stands in results, but neither logs nor benchmarks."""
+        return {path.name for path in self.results.iterdir()} - {"logs", "benchmarks"}
+
     def tables(self, below: str = "") -> Files:
         """Give all tables below a folder of results, but neither benchmarks nor logs."""
         found = files_below(self.results / below, ".tsv")
         return {name: file for name, file in found.items() if not name.startswith(("benchmarks/", "logs/"))}
+
+
+class KeptRuns:
+    """Finished runs with their nights, put back at the very same place for each test: Snakemake knows files by path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stage = folder / "stage"
+        self.kept = folder / "kept"
+
+    def keep(self, name: str) -> None:
+        shutil.copytree(self.stage, self.kept / name, symlinks=True)
+
+    def put_back(self, name: str) -> Run:
+        self.clear()
+        shutil.copytree(self.kept / name, self.stage, symlinks=True)
+        return Run(self.stage / "run")
+
+    def clear(self) -> None:
+        if self.stage.exists():
+            shutil.rmtree(self.stage)
 
 
 def start(command: list[str], folder: Path, privileged: bool = True) -> "subprocess.Popen[str]":

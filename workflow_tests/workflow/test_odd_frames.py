@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from workflow.conftest import KeptRuns
-from workflow.runs import QUICK, Run, files_below
+
+from workflow.runs import QUICK, Run
 
 ODD_NAMES = (
     "with two  spaces .fits",
@@ -50,8 +50,8 @@ def odd_run(tmp_path_factory: pytest.TempPathFactory, make_night: Callable[..., 
         place = folder / "night" / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(frames / f"light_000{1 + number % 4}.fits", place)
-    shutil.copytree(frames, folder / "it's <my> {night} #2 – ünt")
-    nights = {"n": "../night", "m": "../it's <my> {night} #2 – ünt"}
+    shutil.copytree(frames, folder / "it's <my> {night} #2 ünt")
+    nights = {"n": "../night", "m": "../it's <my> {night} #2 ünt"}
     run = Run(folder / "run").configure(
         {"nights": nights} | QUICK | {"chunk_size": 32, "train": {"minimum_per_class": 1000}}
     )
@@ -111,6 +111,11 @@ BROKEN_FILES = {
 }
 
 
+def write_calibration_frame(path: Path, kind: str) -> None:
+    pixels = np.arange(400, dtype=np.uint16).reshape(20, 20)
+    fits.PrimaryHDU(pixels, fits.Header({"IMAGETYP": kind})).writeto(path)
+
+
 @pytest.fixture(scope="module")
 def broken_run(tmp_path_factory: pytest.TempPathFactory, make_night: Callable[..., Path]) -> Iterator[Run]:
     """Grade four good frames and what may lie among them, without root's privilege to read everything."""
@@ -130,7 +135,7 @@ def broken_run(tmp_path_factory: pytest.TempPathFactory, make_night: Callable[..
     os.mkfifo(night / "pipe.fits")
     shutil.copy2(night / "light_0001.fits", night / "forbidden.fits")
     (night / "forbidden.fits").chmod(0)
-    fits.PrimaryHDU(np.zeros((20, 20), np.uint16), fits.Header({"IMAGETYP": "Dark"})).writeto(night / "dark.fits")
+    write_calibration_frame(night / "dark.fits", "Dark")
     night.chmod(0o555)
     run = Run(folder / "run").configure({"nights": {"n": "../night"}} | QUICK | {"chunk_size": 32})
     run.succeed("dataset", privileged=False)
@@ -189,14 +194,19 @@ def test_a_night_of_unreadable_files_alone_ends_well(new_run: Run, tmp_path: Pat
     assert new_run.table("dataset/dataset.tsv", "dataset") == []
 
 
-@pytest.mark.parametrize("kind", ["Dark", "Flat Field"])
-def test_a_night_without_any_light_frame_is_named(new_run: Run, tmp_path: Path, kind: str) -> None:
+def test_a_night_without_any_light_frame_is_named(new_run: Run, tmp_path: Path) -> None:
     (tmp_path / "night").mkdir()
-    pixels = np.arange(400, dtype=np.uint16).reshape(20, 20)
-    fits.PrimaryHDU(pixels, fits.Header({"IMAGETYP": kind})).writeto(tmp_path / "night" / "one.fits")
+    write_calibration_frame(tmp_path / "night" / "one.fits", "Dark")
+    write_calibration_frame(tmp_path / "night" / "two.fits", "Flat Field")
     outcome = new_run.configure({"nights": {"2024-09-09": "../night"}} | QUICK)("labels")
     assert outcome.code != 0
-    assert "2024-09-09" in outcome.logs["label_night/2024-09-09.log"]
-    assert "no light frame" in outcome.logs["label_night/2024-09-09.log"]
-    assert "no light frame" in outcome.output
-    assert "Traceback" not in outcome.output
+    assert "no light frame in this night, only 1 dark, 1 flat" in outcome.logs["label_night/2024-09-09.log"]
+    assert "nights: 2024-09-09: no light frame" in outcome.logs["labels.log"]
+    assert "nights: 2024-09-09: no light frame" in outcome.output
+    assert "Traceback (most recent call last)" not in outcome.output
+
+
+def test_a_frame_that_becomes_readable_is_graded(broken_run: Run) -> None:
+    (broken_run.folder.parent / "night" / "forbidden.fits").chmod(0o644)
+    outcome = broken_run.succeed("labels", privileged=False)
+    assert outcome.scored == ["forbidden.fits"]

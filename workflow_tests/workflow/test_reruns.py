@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from workflow.conftest import CLOUD
-from workflow.runs import Run, contents
+from workflow.runs import CLOUD, Run, contents
 
 NIGHTS_B_AND_C = ("scores/b", "scores/c", "labels/b", "labels/c")
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ _COUNT_SLOPE = 0.3 * 2.5
 _CLEAR_QUANTILE = 0.8
 _SHARP_QUANTILE = 0.25
 _FEWEST_STARS = 10
+# Stars come and go at the borders: the 50th brightest is moved less by it, but sparse fields have none.
+_RANKS = ("flux_50th_adu", "flux_15th_adu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Context:
     """What the night says of one frame; None where there is too little to compare with.
 
     `group` names the frames it was compared with and `group_frames` counts them. `star_count_ratio` (allowing for
-    chance and for a brighter sky), `star_flux_ratio` (the light of the brightest stars), `fwhm_ratio`,
+    chance and for a brighter sky), `star_flux_ratio` (the light of the star of one rank by brightness), `fwhm_ratio`,
     `background_ratio` are relative to the group; `background_structure_excess_sigma` is what the group's own frames do
     not show. `streak_significance` leaves out lines that stay on the detector; `persistent_streaks` counts these.
     """
@@ -64,7 +66,7 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
         rows = [scores[index] for index in members]
         large = len(rows) >= smallest_group
         clear_count = _quantile((_count_at_unit_noise(row) for row in rows), _CLEAR_QUANTILE) if large else None
-        clear_flux = _quantile((_bright_flux(row) for row in rows), _CLEAR_QUANTILE) if large else None
+        clear_flux = {rank: _quantile((row[rank] for row in rows), _CLEAR_QUANTILE) for rank in _RANKS if large}
         sharp = _quantile((row["fwhm_px"] for row in rows), _SHARP_QUANTILE) if large else None
         sky = _quantile((row["background_adu"] for row in rows), 0.5) if large else None
         structure = _quantile((row["background_structure_sigma"] for row in rows), 0.5) if large else None
@@ -75,7 +77,7 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
                 group=name,
                 group_frames=len(rows),
                 star_count_ratio=_count_ratio(row, clear_count),
-                star_flux_ratio=_ratio(_bright_flux(row), clear_flux),
+                star_flux_ratio=_flux_ratio(row, clear_flux),
                 fwhm_ratio=_ratio(row["fwhm_px"], sharp),
                 background_ratio=_ratio(row["background_adu"], sky),
                 background_structure_excess_sigma=_difference(row["background_structure_sigma"], structure),
@@ -103,9 +105,10 @@ def _count_ratio(row: Row, clear: float | None) -> float | None:
     return float((count + 2 * math.sqrt(max(count, 1.0))) / reference)
 
 
-def _bright_flux(row: Row) -> float | None:
-    flux = row["bright_star_flux_adu"]
-    return flux if flux is not None and row["star_count"] >= _FEWEST_STARS else None
+def _flux_ratio(row: Row, clear: Mapping[str, float | None]) -> float | None:
+    """Return the light of the star of one rank against the group's clear frames, for the first rank that both have."""
+    ratios = (_ratio(row[rank], clear.get(rank)) for rank in _RANKS)
+    return next((ratio for ratio in ratios if ratio is not None), None)
 
 
 def _quantile(values: Iterable[float | None], quantile: float) -> float | None:

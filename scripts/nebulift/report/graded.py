@@ -130,8 +130,7 @@ def reason_counts(frames: Iterable[GradedFrame]) -> list[ReasonCount]:
         for word in words:
             named.setdefault(word, Counter())[frame.decision] += 1
     counts = [
-        ReasonCount(word, {decision: by[decision] for decision in NOT_CLEAN}, worst[word])
-        for word, by in named.items()
+        ReasonCount(word, {decision: by[decision] for decision in NOT_CLEAN}, worst[word]) for word, by in named.items()
     ]
     return sorted(counts, key=lambda count: (-count.worst, -sum(count.named.values()), count.word))
 

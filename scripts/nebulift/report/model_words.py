@@ -36,18 +36,33 @@ def describe_model(metrics: Mapping[str, Any] | None, asked: int, frames: int) -
             (),
         )
     figures = tuple(_flat(metrics, ""))
-    accuracy = metrics.get("accuracy")
+    measured = _measured(metrics)
+    accuracy = measured.get("accuracy")
     if not isinstance(accuracy, int | float) or not math.isfinite(accuracy):
-        return ModelWords(
-            "A model was trained", f"Its accuracy could not be measured: no frames were held back. {work}", figures
-        )
-    held = metrics.get("validation_frames")
-    on = f"On the {held:,} frames" if isinstance(held, int) else "On frames"
+        return ModelWords("A model was trained", f"How accurate it is was not measured. {work}", figures)
     return ModelWords(
         f"A model was trained: accuracy {share(round(accuracy * 10_000), 10_000)}",
-        f"{on} that training never saw, it gave this share of them the label that rules and reviews had given. {work}",
+        "Measured on frames that training never saw, as the share that the model gave the label of rules and reviews."
+        f"{_found(measured.get('confusion_matrix'))} {work}",
         figures,
     )
+
+
+def _measured(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the figures of the frames held back: they may stand at the top or by themselves."""
+    inner = [value for key, value in metrics.items() if key.startswith("val") and isinstance(value, Mapping)]
+    return next((values for values in (metrics, *inner) if "accuracy" in values), {})
+
+
+def _found(confusion: Mapping[str, int] | None) -> str:
+    """Say how many frames of each class were known as what they are."""
+    if not confusion:
+        return ""
+    parts = []
+    for label, other in (("clean", "contaminated"), ("contaminated", "clean")):
+        right = confusion[f"{label}_called_{label}"]
+        parts.append(f"{right:,} of {right + confusion[f'{label}_called_{other}']:,} {label}")
+    return f" It knew {' and '.join(parts)} frames."
 
 
 def _sentence(text: str) -> str:
@@ -63,6 +78,6 @@ def _flat(values: Mapping[str, Any], before: str) -> list[tuple[str, str]]:
             figures += _flat(value, f"{name}: ")
         elif isinstance(value, float):
             figures.append((name, f"{value:.4g}"))
-        elif isinstance(value, str | int) and not isinstance(value, bool):
+        elif isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             figures.append((name, str(value)))
     return figures

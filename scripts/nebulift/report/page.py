@@ -1,6 +1,7 @@
 """The page: what the tables say, laid out as HTML that needs nothing but itself."""
 
 import base64
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -67,18 +68,22 @@ def render_page(
     """
     frames = list(chain.from_iterable(night.frames for night in nights))
     asked = sum(frame.p_clean is not None for frame in frames)
-    return _environment().get_template("page.html").render(
-        title=title,
-        counts=decision_counts(frames),
-        total=len(frames),
-        asked=asked,
-        causes=reason_counts(frames),
-        sections=[_section(night, most_pictures) for night in nights],
-        model=describe_model(metrics, asked, len(frames)),
-        deciders=decider_counts(frames),
-        pictures=pictures,
-        group_counts=group_counts,
-        reason_counts=reason_counts,
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            counts=decision_counts(frames),
+            total=len(frames),
+            asked=asked,
+            causes=reason_counts(frames),
+            sections=[_section(night, most_pictures) for night in nights],
+            model=describe_model(metrics, asked, len(frames)),
+            deciders=decider_counts(frames),
+            pictures=pictures,
+            group_counts=group_counts,
+            reason_counts=reason_counts,
+        )
     )
 
 
@@ -97,6 +102,7 @@ def _section(night: Night, most: int) -> NightSection:
     return NightSection(night, draw_timeline(night.frames), listed)
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

@@ -1,9 +1,11 @@
 """The time-line of a night: star count, FWHM, sky level and quality score of each frame."""
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -21,6 +23,8 @@ LONGEST_NIGHT = timedelta(hours=36)
 """Frames that lie further apart are drawn one beside the other: a folder of several nights has no one time axis."""
 
 _INK, _FAINT = "#2b3640", "#d9dee3"
+_CROWD = 400  # with more frames the signs shrink, so that they do not hide each other
+_LEAST_MARGIN_DAYS = 2 / 1440
 _LARGE_RANGE = 8.0  # from here on a sky level is drawn on a logarithmic axis
 
 
@@ -85,9 +89,7 @@ def draw_timeline(frames: Sequence[GradedFrame]) -> Timeline | None:
     return Timeline(text.getvalue(), _words(drawn, panels, by_time), len(frames) - len(drawn))
 
 
-def _figure(
-    drawn: Sequence[tuple[float, GradedFrame]], panels: Sequence[tuple[str, Measure]], by_time: bool
-) -> Figure:
+def _figure(drawn: Sequence[tuple[float, GradedFrame]], panels: Sequence[tuple[str, Measure]], by_time: bool) -> Figure:
     height = 1.15 * len(panels) + 0.9
     figure = Figure(figsize=(9.4, height))
     FigureCanvasSVG(figure)
@@ -98,18 +100,22 @@ def _figure(
     if by_time:
         axes[-1].xaxis.set_major_locator(AutoDateLocator(tz=UTC, minticks=4, maxticks=10))
         axes[-1].xaxis.set_major_formatter(DateFormatter("%H:%M", tz=UTC))
+        first, last = min(place for place, _ in drawn), max(place for place, _ in drawn)
+        margin = max(0.02 * (last - first), _LEAST_MARGIN_DAYS)
+        axes[-1].set_xlim(first - margin, last + margin)
         axes[-1].set_xlabel("UTC", color=_INK)
     else:
-        axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes[-1].set_xlim(0, len(drawn) + 1)
         axes[-1].set_xlabel("frame, in capture order", color=_INK)
     present = [decision for decision in MARKERS if any(frame.decision == decision for _, frame in drawn)]
     figure.legend(
         [_key(MARKERS[decision]) for decision in present],
         present,
-        loc="upper right",
+        loc="upper left",
         ncols=len(present),
         frameon=False,
-        bbox_to_anchor=(0.995, 1.0),
+        bbox_to_anchor=(0.035, 1.0),
         labelcolor=_INK,
     )
     return figure
@@ -119,6 +125,7 @@ def _panel(axis: Axes, name: str, measure: Measure, drawn: Sequence[tuple[float,
     axis.set_title(name, loc="left", fontsize=9.5, color=_INK, pad=4)
     axis.grid(True, color=_FAINT, linewidth=0.6)
     axis.set_axisbelow(True)
+    axis.margins(x=0.02, y=0.12)
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color("#9aa5b1")
     axis.tick_params(colors=_INK, length=3)
@@ -128,15 +135,15 @@ def _panel(axis: Axes, name: str, measure: Measure, drawn: Sequence[tuple[float,
         axis.set_yticks([0, 0.5, 1])
     elif measure is _star_count:
         axis.set_ylim(0, max(max(values) * 1.1, 1))
-    elif measure in (_background_ratio, _background_of_saturation):
-        if 0 < min(values) and max(values) > _LARGE_RANGE * min(values):
-            axis.set_yscale("log")
-            axis.yaxis.set_major_formatter(ScalarFormatter())
-            axis.minorticks_off()
+    elif measure is not _fwhm and min(values) > 0 and max(values) > _LARGE_RANGE * min(values):
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.minorticks_off()
+    scale = min(1.0, max(0.5, math.sqrt(_CROWD / len(drawn))))
     for decision, marker in MARKERS.items():
         chosen = [(place, measure(frame)) for place, frame in drawn if frame.decision == decision]
         points = [(place, value) for place, value in chosen if value is not None]
-        style = _style(marker)
+        style = _style(marker, scale)
         if decision == UNREADABLE:  # nothing was measured: a mark on the axis says when
             foot = axis.get_xaxis_transform()
             axis.plot([place for place, _ in chosen], [0.06] * len(chosen), transform=foot, rasterized=True, **style)
@@ -145,11 +152,11 @@ def _panel(axis: Axes, name: str, measure: Measure, drawn: Sequence[tuple[float,
             axis.plot(*zip(*points, strict=True), rasterized=True, **style)
 
 
-def _style(marker: Marker) -> dict[str, object]:
+def _style(marker: Marker, scale: float) -> dict[str, Any]:
     return {
         "linestyle": "none",
         "marker": marker.shape,
-        "markersize": marker.size,
+        "markersize": marker.size * scale,
         "markerfacecolor": marker.colour,
         "markeredgecolor": marker.edge,
         "markeredgewidth": 1.6 if marker.shape == "|" else 0.7,
@@ -158,7 +165,7 @@ def _style(marker: Marker) -> dict[str, object]:
 
 
 def _key(marker: Marker) -> Line2D:
-    return Line2D([], [], **_style(marker))
+    return Line2D([], [], **_style(marker, 1.0))
 
 
 def _places(frames: Sequence[GradedFrame]) -> tuple[list[float | None], bool]:
@@ -173,9 +180,7 @@ def _day_number(moment: datetime) -> float:
     return float(date2num(moment))
 
 
-def _words(
-    drawn: Sequence[tuple[float, GradedFrame]], panels: Sequence[tuple[str, Measure]], by_time: bool
-) -> str:
+def _words(drawn: Sequence[tuple[float, GradedFrame]], panels: Sequence[tuple[str, Measure]], by_time: bool) -> str:
     ranges = []
     for name, measure in panels:
         values = [value for _, frame in drawn if (value := measure(frame)) is not None]

@@ -39,7 +39,7 @@ MEANING_OF_REASON = {
     "not named": "no reason was written down",
 }
 
-ABSENT = "–"
+ABSENT = "\N{EN DASH}"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Characters that HTML forbids or swallows become the pictures that Unicode has for them.
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}

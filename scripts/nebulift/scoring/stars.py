@@ -14,7 +14,6 @@ from nebulift.scoring.background import Background
 _PIXEL_STACK = 2_000_000
 _SUB_OBJECTS = 8_192
 _SHAPE_STARS = 60  # the shape of the optics is known from so many; more only cost time
-_BRIGHT_STARS = 30
 _GRID = 4  # cells along each side for the evenness of the field
 _FINER = 4  # samples per pixel for the width at half maximum
 
@@ -27,7 +26,7 @@ class Stars:
     `peak_adu` (above the background), all of length n. The medians are NaN where there is too little to measure:
     `fwhm_px`, `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg`
     (of the common elongation, from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way,
-    1: all along one direction), `bright_flux_adu` (median flux of the brightest 30).
+    1: all along one direction), `flux_15th_adu` and `flux_50th_adu` (of the 15th and 50th brightest star).
     `empty_cells` is the share of 16 equal cells holding fewer than a quarter of the median cell's stars.
     """
 
@@ -40,7 +39,8 @@ class Stars:
     eccentricity: float
     position_angle_deg: float
     elongation_order: float
-    bright_flux_adu: float
+    flux_15th_adu: float
+    flux_50th_adu: float
     empty_cells: float
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ def find_stars(
     eccentricity, angle, order = _median_elongation(shapes)
     fwhm = _median_fwhm(residual, shapes)
 
-    hfr = bright_flux = math.nan
+    hfr = math.nan
     flux = objects["flux"].astype(np.float64)
     if len(objects) and math.isfinite(fwhm):
         radius = max(3.0, 1.5 * fwhm)
@@ -84,8 +84,6 @@ def find_stars(
         )
         measured = half[(flags == 0) & np.isfinite(half)]
         hfr = float(np.median(measured)) if len(measured) else math.nan
-        if len(objects) >= 5:
-            bright_flux = float(np.median(np.sort(flux)[::-1][:_BRIGHT_STARS]))
     by_flux = np.argsort(-flux, kind="stable")
     return Stars(
         x_px=x[by_flux],
@@ -97,9 +95,15 @@ def find_stars(
         eccentricity=eccentricity,
         position_angle_deg=angle,
         elongation_order=order,
-        bright_flux_adu=bright_flux,
+        flux_15th_adu=_of_rank(flux, 15),
+        flux_50th_adu=_of_rank(flux, 50),
         empty_cells=_empty_cells(x, y, residual.shape),
     )
+
+
+def _of_rank(flux: NDArray[np.float64], rank: int) -> float:
+    """Return the flux of the star of that rank by brightness; NaN where there are fewer."""
+    return float(np.sort(flux)[-rank]) if len(flux) >= rank else math.nan
 
 
 def _beside(mask: NDArray[np.bool_], x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.bool_]:

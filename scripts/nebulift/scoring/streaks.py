@@ -27,7 +27,7 @@ _ALIGNED_PX = 1.5  # binned pixels that a line along a row or a column may leave
 _BORDER = 0.01  # of the side
 _SPIKED_STAR_SIGMA = 200.0
 _SPIKE_OFFSET_PX = 3.0  # binned pixels
-_SPIKE_FADING = 1.5
+_SPIKE_FADING, _ONE_SIDED_FADING = 1.5, 2.0
 _STRIP_HALF_WIDTH = 1.5  # binned pixels
 _TILE_PX = 32  # binned pixels: the sky is smooth over it, a trail is not
 _PROPOSALS = 32
@@ -298,10 +298,10 @@ def _is_spike(
         outwards = values[np.argsort(np.abs(where - place), kind="stable")]
         # The nearest quarter holds the star itself.
         _, inner, _, outer = (part[np.isfinite(part)] for part in np.array_split(outwards, 4))
-        # The star must stand in the middle, or the line reach it from one side alone.
+        # Where the star stands in the middle, or the line reaches it from one side alone, less of a fade will do.
         shorter, longer = sorted((place - start, stop - place))
-        placed = shorter < _COMPACT_PX or longer < 2.5 * shorter
-        if placed and len(inner) and len(outer) and inner.mean() > _SPIKE_FADING * max(outer.mean(), 0.0):
+        fading = _SPIKE_FADING if shorter < _COMPACT_PX or longer < 2.5 * shorter else _ONE_SIDED_FADING
+        if len(inner) and len(outer) and inner.mean() > fading * max(outer.mean(), 0.0):
             return True
     return False
 

@@ -17,6 +17,7 @@ _ACTIONS = ("link", "copy", "move", "restore")
 # One line is one step, whatever a frame is called: only so a line that a crash cut off can be told.
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 JOURNAL_NAME = "journal.tsv"
+COARSEST_TIME_NS = 2_000_000_000  # to so much FAT keeps the time of a copy
 
 
 class JournalError(ValueError):
@@ -84,9 +85,20 @@ class Journal:
 
     def placed(self) -> dict[str, Entry]:
         """Return for each frame the placement that stands on the disk now."""
-        return {
-            placement.frame: placement for placement, restored in self._placements() if _is_there(placement, restored)
-        }
+        found: dict[str, Entry] = {}
+        seen: set[str] = set()
+        over: set[str] = set()
+        for placement, restored in reversed(self._placements()):
+            if placement.frame in over:
+                continue
+            is_there = _is_there(placement, certain=not restored and placement.frame not in seen)
+            if is_there:
+                found[placement.frame] = placement
+            # A last step that was never done was cut short by a crash: what stood before it stands still.
+            if is_there or restored:
+                over.add(placement.frame)
+            seen.add(placement.frame)
+        return dict(reversed(found.items()))
 
     def sources(self) -> dict[Path, Path]:
         """Return where the frame came from that was last put at each destination."""
@@ -94,13 +106,13 @@ class Journal:
 
     def lost(self) -> list[Entry]:
         """Return the moves of frames that are neither where they were moved to nor where they came from."""
+        last = {placement.frame: (placement, restored) for placement, restored in self._placements()}
+        placed = self.placed()
         return [
             placement
-            for placement, restored in self._placements()
-            if placement.action == "move"
-            and not restored
-            and not os.path.lexists(placement.destination)
-            and not os.path.lexists(placement.source)
+            for frame, (placement, restored) in last.items()
+            if placement.action == "move" and not restored and frame not in placed
+            if not os.path.lexists(placement.source)
         ]
 
     def _placements(self) -> list[tuple[Entry, bool]]:
@@ -128,11 +140,10 @@ def is_double(one: Path, other: Path) -> bool:
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
-def is_as_copied(path: Path, copied: Entry) -> bool:
-    """Tell whether the file of a copy, or the one that was copied, is still what it was."""
+def is_as_copied(path: Path, copied: Entry, tolerance_ns: int = 0) -> bool:
+    """Tell whether the file that was copied, or its copy, is still what it was then."""
     status = path.stat()
-    # The coarsest file system keeps times to two seconds.
-    return status.st_size == copied.size_bytes and abs(status.st_mtime_ns - copied.mtime_ns) <= 2_000_000_000
+    return status.st_size == copied.size_bytes and abs(status.st_mtime_ns - copied.mtime_ns) <= tolerance_ns
 
 
 def moved_frames(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -142,11 +153,11 @@ def moved_frames(folder: Path) -> Iterator[tuple[str, Path]]:
             yield frame, entry.destination
 
 
-def _is_there(placement: Entry, restored: bool) -> bool:
+def _is_there(placement: Entry, certain: bool) -> bool:
     """Tell whether what lies at the destination is what was put there.
 
-    `restored` placements were to be taken out: if a crash came between, they are there still; else somebody else may
-    have put something in their place.
+    It is not `certain` where a later step was to take it away: it is there still if a crash came between, but else
+    somebody may have put something in its place.
     """
     source, destination = placement.source, placement.destination
     if not os.path.lexists(destination):
@@ -155,8 +166,8 @@ def _is_there(placement: Entry, restored: bool) -> bool:
         return destination.is_symlink() and destination.readlink() == source
     if placement.action == "copy":
         is_copy = destination.is_file() and not destination.is_symlink()
-        return is_copy and (not restored or is_as_copied(destination, placement))
-    return not restored or not os.path.lexists(source) or is_double(source, destination)
+        return is_copy and (certain or is_as_copied(destination, placement, COARSEST_TIME_NS))
+    return certain or not os.path.lexists(source) or is_double(source, destination)
 
 
 def _line(fields: tuple[str, ...]) -> bytes:

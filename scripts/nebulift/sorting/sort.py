@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nebulift.sorting.journal import Entry, Journal, is_as_copied, is_double
+from nebulift.sorting.journal import COARSEST_TIME_NS, Entry, Journal, is_as_copied, is_double
 from nebulift.sorting.placing import copy, free_place, link, move, remove_empty_folders, remove_torn_copies
 
 logger = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ def _take_out(journal: Journal, entry: Entry) -> None:
             logger.warning("%s: stays, for %s, of which it is a copy, is gone", entry.destination, entry.source)
             return
         journal.write(restore)
-        if is_as_copied(entry.destination, entry):
+        if is_as_copied(entry.destination, entry, COARSEST_TIME_NS):
             entry.destination.unlink()
         else:
             logger.warning("%s: stays, for it was changed since it was copied", entry.destination)

@@ -1,6 +1,7 @@
 """Labelling: the scores of a night become labels with reasons, and a person's reviews override them."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,7 +37,12 @@ class LabelSettings:
 
 def label_night(scores: Path, reviews: Path | None, output: Path, settings: LabelSettings) -> None:
     """Write the label table of one night from its score table and, if there is one, its reviews."""
-    rows = label_rows(read_table(scores, "scores"), settings)
+    measured = read_table(scores, "scores")
+    rows = label_rows(measured, settings)
+    if not rows:
+        kinds = Counter(row["image_type"] for row in measured)
+        skipped = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        logger.warning("%s: no light frame in this night, only %s", output.stem, skipped)
     if reviews is not None:
         rows = _apply_reviews(rows, read_reviews(reviews), reviews)
     write_table(output, "labels", rows)
@@ -49,8 +55,12 @@ def label_night(scores: Path, reviews: Path | None, output: Path, settings: Labe
 
 
 def merge_labels(tables: Sequence[Path], output: Path) -> None:
-    """Join the label tables of all nights, in the order given."""
-    write_table(output, "labels", (row for table in tables for row in read_table(table, "labels")))
+    """Join the label tables of all nights, in the order given; raises ValueError if no night has a light frame."""
+    rows = [row for table in tables for row in read_table(table, "labels")]
+    if not rows:
+        nights = ", ".join(table.stem for table in tables)
+        raise ValueError(f"nights: {nights}: no light frame; by their headers all are bias, dark, flat or other frames")
+    write_table(output, "labels", rows)
 
 
 def label_rows(scores: Sequence[Row], settings: LabelSettings) -> list[Row]:

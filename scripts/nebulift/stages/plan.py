@@ -9,10 +9,10 @@ from typing import Any
 
 from nebulift.config import ConfigError
 from nebulift.frames.listing import FRAME_SUFFIXES, ListedFrame, list_frames
-from nebulift.sorting.journal import moved_frames
+from nebulift.sorting.journal import JournalError, moved_frames
 
 # What Snakemake takes for a variable of its own inside a path, or cannot write into its records.
-_UNTRACKABLE = re.compile(r"<[a-z][a-z0-9_]*>|[\n\r\ud800-\udfff]")
+_UNTRACKABLE = re.compile(r"<[a-z][a-z0-9_]*>|[{}\n\r\ud800-\udfff]")
 
 
 def plan_night(
@@ -25,11 +25,13 @@ def plan_night(
     """
     folder = Path(night["path"]).expanduser()
     key = f"nights: {name}: path"
-    moved = dict(moved_frames(sorted_folder))
     try:
+        moved = dict(moved_frames(sorted_folder))
         listed = list_frames(folder, night["pattern"], night["recursive"])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"{key}: {error.filename}: no such folder") from error
+    except JournalError as error:
+        raise ConfigError(f"sort: destination: {error}") from error
     except PermissionError as error:
         raise ConfigError(f"{key}: {error.filename}: permission denied") from error
     own = [f"{os.path.realpath(path)}{os.sep}" for path in own_folders]
@@ -61,7 +63,7 @@ def is_trackable(frame: ListedFrame) -> bool:
 
 
 def fingerprint(frames: Iterable[ListedFrame]) -> str:
-    """Return what changes with any of the files: their sizes and times of change, in 16 letters."""
+    """Return what changes with any of the files: their sizes, times of change and who may read them, in 16 letters."""
     return hashlib.sha256("\n".join(map(_state, frames)).encode()).hexdigest()[:16]
 
 
@@ -70,4 +72,5 @@ def _state(frame: ListedFrame) -> str:
         status = frame.path.stat()
     except OSError as error:
         return type(error).__name__
-    return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
+    readable = os.access(frame.path, os.R_OK)
+    return f"{status.st_size} bytes, {status.st_mtime_ns} ns, {'readable' if readable else 'forbidden'}"

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -88,17 +89,16 @@ def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDAr
         "preview": "",
         "streaks": "[]",
     }
+    # Only what can be opened can be known again by its size and time; of the rest, reading says what is wrong.
+    with suppress(OSError):
+        if os.access(frame.path, os.R_OK):
+            status = frame.path.stat()
+            row |= {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
     try:
-        status = frame.path.stat()
         read = read_frame(frame.path)
     except UnreadableFrame as error:
-        # Only what was opened can be known again by its size and time.
-        if os.access(frame.path, os.R_OK):
-            row |= {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
         return {**row, "error": str(error)}, None
-    except OSError as error:
-        return {**row, "error": error.strerror or str(error)}, None
-    row |= {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns} | _metadata(read)
+    row |= _metadata(read)
     if read.metadata.image_type != "light":
         return {**row, "status": "skipped"}, None
     try:
@@ -146,7 +146,8 @@ def measurements(frame: Frame, score: FrameScore) -> Row:
         "eccentricity": stars.eccentricity,
         "position_angle_deg": stars.position_angle_deg,
         "elongation_order": stars.elongation_order,
-        "bright_star_flux_adu": stars.bright_flux_adu,
+        "flux_15th_adu": stars.flux_15th_adu,
+        "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
         "streaks": json.dumps(streaks),
         "saturated_fraction": score.saturated_fraction,

@@ -24,5 +24,5 @@ def sort_night(predictions: Path, folder: Path, mode: Mode, output: Path) -> Non
             for row, place in zip(rows, places, strict=True)
         ),
     )
-    counts = Counter(row["decision"] for row in rows)
+    counts = Counter(row["decision"] if place else "not sorted" for row, place in zip(rows, places, strict=True))
     logger.info("%s: %s", folder.name, ", ".join(f"{n} {decision}" for decision, n in sorted(counts.items())))
