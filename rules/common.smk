@@ -86,10 +86,7 @@ def reviews_of_night(wildcards):
 
 def model_file(wildcards):
     """The model that decides: the one that is configured, or the one that is trained."""
-    path = config["model"]["path"]
-    if path is not None and not Path(path).is_file():
-        raise WorkflowError(f"model: path: {path}: no such file")
-    return path or "<results>/model/model.pth"
+    return config["model"]["path"] or "<results>/model/model.pth"
 
 
 def model_metrics(wildcards):
@@ -100,3 +97,16 @@ def model_metrics(wildcards):
 def sorted_folder():
     """The folder that holds a folder of sorted frames per night."""
     return config["sort"]["destination"] or workflow.pathvars.apply("<results>/sorted")
+
+
+def check_inputs():
+    """Stop where a night or the model is missing: Snakemake passes over errors of input functions of older results."""
+    for night in config["nights"]:
+        frames_of(night)
+    path = config["model"]["path"]
+    if path is not None and not Path(path).is_file():
+        raise WorkflowError(f"model: path: {path}: no such file")
+
+
+if workflow.is_main_process:
+    check_inputs()

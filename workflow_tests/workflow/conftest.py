@@ -34,7 +34,7 @@ def kept_runs(tmp_path_factory: pytest.TempPathFactory) -> KeptRuns:
 
 @pytest.fixture(scope="session")
 def stages(kept_runs: KeptRuns) -> dict[str, set[str]]:
-    """What lay in results after a run up to each target, filled in by the fixtures that run."""
+    """Keep what lay in results after a run up to each target, filled in by the fixtures that run."""
     return {}
 
 

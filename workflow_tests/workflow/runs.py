@@ -138,9 +138,14 @@ class Run:
         return {path.name for path in self.results.iterdir()} - {"logs", "benchmarks"}
 
     def tables(self, below: str = "") -> Files:
-        """Give all tables below a folder of results, but neither benchmarks nor logs."""
+        """Give all tables below a folder of results; neither benchmarks nor logs, nor what a kill left half-written."""
         found = files_below(self.results / below, ".tsv")
-        return {name: file for name, file in found.items() if not name.startswith(("benchmarks/", "logs/"))}
+        left_out = ("benchmarks/", "logs/")
+        return {
+            name: file
+            for name, file in found.items()
+            if not name.startswith(left_out) and not Path(name).name.startswith(".")
+        }
 
 
 class KeptRuns:

@@ -49,6 +49,13 @@ def test_a_night_that_does_not_exist_is_named(new_run: Run, tmp_path: Path) -> N
     assert not new_run.results.exists()
 
 
+def test_a_night_that_has_vanished_is_named_although_there_are_results(graded: Run, nights: Path) -> None:
+    (nights / "b").rename(nights / "on a disk that is not mounted")
+    before = graded.tables()
+    assert_refused(graded("dataset"), f"nights: b: path: {nights / 'b'}: no such folder")
+    assert graded.tables() == before
+
+
 def test_a_night_that_is_a_file_is_named(new_run: Run, make_night: Callable[..., Path]) -> None:
     frame = make_night() / "light_0001.fits"
     new_run.configure({"nights": {"2024-09-09": str(frame)}})

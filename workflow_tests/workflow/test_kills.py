@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,12 @@ def signal_in(run: Run, number: int, seconds: float, *targets: str) -> tuple[int
 
 
 def without_folder(run: Run, folder: Path) -> dict[str, bytes]:
-    return {name: text.replace(str(folder).encode(), b"RUN") for name, text in contents(run.tables()).items()}
+    """Give the tables without the path of the folder they were made in; a journal keeps what a kill had begun."""
+    return {
+        name: text.replace(str(folder).encode(), b"RUN")
+        for name, text in contents(run.tables()).items()
+        if not name.endswith("/journal.tsv")
+    }
 
 
 def test_killed_again_and_again_a_run_ends_as_if_it_had_not_been(undisturbed: Run, finished: Run, other: Run) -> None:
@@ -51,20 +55,48 @@ def test_killed_again_and_again_a_run_ends_as_if_it_had_not_been(undisturbed: Ru
     for _ in range(7):
         code, output = signal_in(other, signal.SIGKILL, chance.uniform(0.2, 3.0))
         if "--unlock" in output:
-            assert other("--unlock").code == 0
+            assert other(options=("--unlock",)).code == 0
             code, output = signal_in(other, signal.SIGKILL, chance.uniform(0.2, 3.0))
         endings.append(code)
     assert endings.count(-signal.SIGKILL) >= 3
     outcome = other()
     if "--unlock" in outcome.output:
-        assert other("--unlock").code == 0
+        assert other(options=("--unlock",)).code == 0
         outcome = other()
     assert outcome.code == 0, outcome.output
 
-    # Tables hold the path of the folder they were made in, which is where `finished` stands.
+    # What is kept was made where `finished` stands now.
     assert without_folder(other, other.folder) == without_folder(undisturbed, finished.folder)
-    for name in ("previews", "model/metrics.json", "dataset/metadata.json"):
-        assert contents(files_below(other.results / name)) == contents(files_below(undisturbed.results / name))
-    left = [path for path in other.results.rglob("*") if path.name.startswith(".writing-")]
-    assert left == []
+    previews = [contents(files_below(run.results / "previews")) for run in (undisturbed, other)]
+    assert previews[0] == previews[1]
+    links = [set(files_below(run.results / "dataset")) for run in (undisturbed, other)]
+    assert links[0] == links[1]
+    for name in ("model/metrics.json", "dataset/metadata.json"):
+        assert (other.results / name).read_bytes() == (undisturbed.results / name).read_bytes()
     assert other().nothing_to_do
+
+
+def test_an_interrupted_run_goes_on(undisturbed: Run, other: Run) -> None:
+    """Ctrl-C leaves no lock, and what was scored before is not scored again."""
+    code, output = signal_in(other, signal.SIGINT, 0.0, "labels")
+    assert code != 0
+    assert "Traceback (most recent call last)" not in output
+    other.succeed("labels")
+    assert (other.results / "labels.tsv").read_bytes() == (undisturbed.results / "labels.tsv").read_bytes()
+    assert other("labels").nothing_to_do
+
+
+def test_chunks_that_were_scored_before_a_kill_are_kept(other: Run) -> None:
+    process = other.start("labels", cores=1)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Finished jobid"):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=120)
+    kept = other.tables("scores")
+    assert len(kept) == 1
+    assert other("labels", options=("--unlock",)).code == 0
+    outcome = other.succeed("labels")
+    assert outcome.scored_and_reused == (17 - len(next(iter(kept.values()))[1].splitlines()) + 1, 0)
+    assert {name: file for name, file in other.tables("scores").items() if name in kept} == kept

@@ -55,7 +55,7 @@ def odd_run(tmp_path_factory: pytest.TempPathFactory, make_night: Callable[..., 
     run = Run(folder / "run").configure(
         {"nights": nights} | QUICK | {"chunk_size": 32, "train": {"minimum_per_class": 1000}}
     )
-    run.succeed("dataset")
+    run.succeed("sorted")
     return run
 
 
@@ -70,6 +70,9 @@ def test_a_frame_of_any_name_is_graded(odd_run: Run, name: str) -> None:
     assert link.samefile(odd_run.folder.parent / "night" / name)
     assert (odd_run.folder / placed["preview_path"]).is_file()
     assert label["preview"] == Path(placed["preview_path"]).name
+    (sorted_row,) = (row for row in odd_run.table("sorted/n.tsv", "sorted") if row["frame"] == name)
+    assert Path(sorted_row["sorted_path"]).samefile(odd_run.folder.parent / "night" / name)
+    assert Path(sorted_row["sorted_path"]).is_relative_to(odd_run.results / "sorted" / "n" / sorted_row["decision"])
 
 
 def test_frames_of_odd_names_are_kept_apart(odd_run: Run) -> None:
@@ -78,6 +81,7 @@ def test_frames_of_odd_names_are_kept_apart(odd_run: Run) -> None:
     links = [path for path in (odd_run.results / "dataset").rglob("*") if path.is_symlink()]
     assert len(links) == 2 * (len(ODD_NAMES) + 4)
     assert all(link.exists() for link in links)
+    assert len({row["sorted_path"] for row in odd_run.table("sorted/n.tsv", "sorted")}) == len(ODD_NAMES)
     assert len({row["preview"] for row in odd_run.table("scores/n.tsv", "scores")}) == len(ODD_NAMES)
 
 
@@ -86,7 +90,7 @@ def test_a_night_in_a_folder_of_an_odd_name_is_graded(odd_run: Run) -> None:
 
 
 def test_frames_of_odd_names_are_graded_once(odd_run: Run) -> None:
-    assert odd_run("dataset").nothing_to_do
+    assert odd_run("sorted").nothing_to_do
 
 
 def test_a_changed_frame_of_an_odd_name_is_graded_again(odd_run: Run, make_night: Callable[..., Path]) -> None:

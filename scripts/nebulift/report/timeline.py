@@ -25,6 +25,7 @@ LONGEST_NIGHT = timedelta(hours=36)
 _INK, _FAINT = "#2b3640", "#d9dee3"
 _CROWD = 400  # with more frames the signs shrink, so that they do not hide each other
 _LEAST_MARGIN_DAYS = 2 / 1440
+_FOOT = 0.06  # share of a panel's height
 _LARGE_RANGE = 8.0  # from here on a sky level is drawn on a logarithmic axis
 
 
@@ -85,7 +86,7 @@ def draw_timeline(frames: Sequence[GradedFrame]) -> Timeline | None:
         figure = _figure(drawn, panels, by_time)
         text = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(text, format="svg", dpi=200, metadata=nothing)
+        figure.savefig(text, format="svg", dpi=160, metadata=nothing)
     return Timeline(text.getvalue(), _words(drawn, panels, by_time), len(frames) - len(drawn))
 
 
@@ -134,20 +135,21 @@ def _panel(axis: Axes, name: str, measure: Measure, drawn: Sequence[tuple[float,
         axis.set_ylim(-0.06, 1.06)
         axis.set_yticks([0, 0.5, 1])
     elif measure is _star_count:
-        axis.set_ylim(0, max(max(values) * 1.1, 1))
+        top = max(1.12 * max(values), 1.0)
+        axis.set_ylim(-0.05 * top, top)
     elif measure is not _fwhm and min(values) > 0 and max(values) > _LARGE_RANGE * min(values):
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(ScalarFormatter())
         axis.minorticks_off()
     scale = min(1.0, max(0.5, math.sqrt(_CROWD / len(drawn))))
     for decision, marker in MARKERS.items():
-        chosen = [(place, measure(frame)) for place, frame in drawn if frame.decision == decision]
-        points = [(place, value) for place, value in chosen if value is not None]
+        chosen = [(place, frame) for place, frame in drawn if frame.decision == decision]
+        points = [(place, value) for place, frame in chosen if (value := measure(frame)) is not None]
         style = _style(marker, scale)
         if decision == UNREADABLE:  # nothing was measured: a mark on the axis says when
-            foot = axis.get_xaxis_transform()
-            axis.plot([place for place, _ in chosen], [0.06] * len(chosen), transform=foot, rasterized=True, **style)
-        elif points:
+            points = [(place, _FOOT) for place, _ in chosen]
+            style |= {"transform": axis.get_xaxis_transform()}
+        if points:
             # As points of an image: thousands of frames would make megabytes of drawn shapes.
             axis.plot(*zip(*points, strict=True), rasterized=True, **style)
 

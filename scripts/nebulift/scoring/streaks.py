@@ -296,12 +296,13 @@ def _is_spike(
     values = contrast[start:stop]
     for place in places[(places > start - _COMPACT_PX) & (places < stop + _COMPACT_PX)]:
         outwards = values[np.argsort(np.abs(where - place), kind="stable")]
-        # The nearest quarter holds the star itself.
-        _, inner, _, outer = (part[np.isfinite(part)] for part in np.array_split(outwards, 4))
+        # The nearest quarter may hold the star itself, where nothing is seen of the spike.
+        nearest, next_to_it, _, outer = (part[np.isfinite(part)] for part in np.array_split(outwards, 4))
+        inner = max((float(part.mean()) for part in (nearest, next_to_it) if len(part)), default=0.0)
         # Where the star stands in the middle, or the line reaches it from one side alone, less of a fade will do.
         shorter, longer = sorted((place - start, stop - place))
         fading = _SPIKE_FADING if shorter < _COMPACT_PX or longer < 2.5 * shorter else _ONE_SIDED_FADING
-        if len(inner) and len(outer) and inner.mean() > fading * max(outer.mean(), 0.0):
+        if len(outer) and inner > fading * max(float(outer.mean()), 0.0):
             return True
     return False
 

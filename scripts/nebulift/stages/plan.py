@@ -27,7 +27,8 @@ def plan_night(
     key = f"nights: {name}: path"
     try:
         moved = dict(moved_frames(sorted_folder))
-        listed = list_frames(folder, night["pattern"], night["recursive"])
+        # Snakemake removes a folder that it finds empty, so a night whose frames were all moved may be gone.
+        listed = [] if moved and not folder.exists() else list_frames(folder, night["pattern"], night["recursive"])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"{key}: {error.filename}: no such folder") from error
     except JournalError as error:
@@ -42,6 +43,9 @@ def plan_night(
     }
     frames |= {frame: ListedFrame(frame, path) for frame, path in moved.items()}
     if not frames:
+        for prefix in own:
+            if f"{os.path.realpath(folder)}{os.sep}".startswith(prefix):
+                raise ConfigError(f"{key}: {folder}: lies in {prefix[:-1]}, which the workflow writes itself")
         raise ConfigError(
             f"{key}: {folder}: no frame there whose name fits {night['pattern']!r} and ends in"
             f" {', '.join(FRAME_SUFFIXES[:3])} or another suffix that can be read"

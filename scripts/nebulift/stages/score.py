@@ -23,6 +23,9 @@ from nebulift.tables import Row, TableError, read_table, write_table
 
 logger = logging.getLogger(__name__)
 
+# Of the machine, not of the file: another time, or on another machine, the frame may well be read.
+_PASSING = (OSError, MemoryError)
+
 
 def scorer_name(settings: ScoringSettings) -> str:
     """Return the version and settings of the scorer: scores under another name are measured anew."""
@@ -90,15 +93,17 @@ def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDAr
         "streaks": "[]",
     }
     # Only what can be opened can be known again by its size and time; of the rest, reading says what is wrong.
+    known: Row = {}
     with suppress(OSError):
         if os.access(frame.path, os.R_OK):
             status = frame.path.stat()
-            row |= {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+            known = {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
     try:
         read = read_frame(frame.path)
     except UnreadableFrame as error:
-        return {**row, "error": str(error)}, None
-    row |= _metadata(read)
+        lasting = {} if isinstance(error.__cause__, _PASSING) else known
+        return {**row, **lasting, "error": str(error)}, None
+    row |= known | _metadata(read)
     if read.metadata.image_type != "light":
         return {**row, "status": "skipped"}, None
     try:
@@ -106,6 +111,8 @@ def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDAr
         preview = make_preview(score)
     except Exception as error:  # one odd frame must never stop a night; the log keeps the whole story
         logger.exception("%r could not be measured", frame.name)
+        if isinstance(error, _PASSING):
+            row |= dict.fromkeys(known)
         return {**row, "error": f"could not be measured: {type(error).__name__}: {error}"}, None
     row |= measurements(read, score)
     return {**row, "status": "scored", "preview": preview_name(frame.name)}, preview

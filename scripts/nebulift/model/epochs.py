@@ -1,0 +1,95 @@
+"""One epoch: over the training frames with steps, over the validation frames without."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from nebulift.model.examples import Examples
+from nebulift.model.metrics import accuracy, balanced_accuracy, confusion_matrix
+
+_VALIDATION_BATCH = 32
+
+
+class LossNotFinite(ArithmeticError):  # noqa: N818
+    """The loss is infinite or no number any more: nothing more can be learned from here."""
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """A row of history.tsv; accuracies are shares, 0 to 1."""
+
+    epoch: int
+    phase: str
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    val_balanced_accuracy: float
+
+
+def class_weights(labels: Tensor) -> Tensor:
+    """Return the weight of each class in the loss (2): inverse to its frames, 1 on average over the frames."""
+    counts = torch.bincount(labels, minlength=2).clamp(min=1)
+    return len(labels) / (2 * counts.float())
+
+
+def train_epoch(
+    network: nn.Module,
+    examples: Examples,
+    batch_size: int,
+    optimizer: Optimizer,
+    scheduler: LRScheduler,
+    criterion: nn.Module,
+    generator: torch.Generator,
+) -> tuple[float, float]:
+    """Take one step per batch, `generator` giving their order; return the mean loss and the share right.
+
+    Raises LossNotFinite before a step that would spoil the weights.
+    """
+    network.train()
+    loss_sum, right = 0.0, 0
+    for indices in batches(len(examples.labels), batch_size, generator):
+        targets = examples.labels[indices]
+        logits = network(examples.batch(indices.tolist()))
+        loss = criterion(logits, targets)
+        if not math.isfinite(loss.item()):
+            raise LossNotFinite
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        loss_sum += loss.item() * len(targets)
+        right += int((logits.argmax(dim=1) == targets).sum())
+    return loss_sum / len(examples.labels), right / len(examples.labels)
+
+
+def batches(number: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Return all indices below `number` in random order, in batches of nearly equal size.
+
+    So no frame is left out, and none is alone in a last batch, where batch normalisation would make nothing of it.
+    """
+    order = torch.randperm(number, generator=generator)
+    return torch.tensor_split(order, steps_per_epoch(number, batch_size))
+
+
+def steps_per_epoch(number: int, batch_size: int) -> int:
+    """Return the number of batches of about `batch_size` frames."""
+    return max(1, round(number / batch_size))
+
+
+@torch.no_grad()
+def validate(network: nn.Module, examples: Examples, criterion: nn.Module) -> tuple[Tensor, float, float, float]:
+    """Return the logits (N, 2), and their loss, accuracy and balanced accuracy; raises LossNotFinite."""
+    network.eval()
+    order = torch.arange(len(examples.labels))
+    logits = torch.cat([network(examples.batch(part.tolist())) for part in order.split(_VALIDATION_BATCH)])
+    loss = float(criterion(logits, examples.labels))
+    if not math.isfinite(loss):
+        raise LossNotFinite
+    matrix = confusion_matrix(examples.labels, logits.argmax(dim=1))
+    return logits, loss, accuracy(matrix), balanced_accuracy(matrix)

@@ -1,0 +1,95 @@
+"""Batches for training: previews, or what the frozen layers make of them, kept in memory."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nebulift.model.dataset import AstroImageDataset
+
+# 200 kB each in float32: up to 800 MB.
+_KEPT_FEATURES = 4000
+_MOST_VARIANTS = 4
+
+
+class Examples(Protocol):
+    """Labelled inputs of a network."""
+
+    labels: Tensor
+
+    def batch(self, indices: Sequence[int]) -> Tensor:
+        """Return the inputs (N, channels, height, width) at `indices`, channels last in memory."""
+
+
+class Previews:
+    """The items of a dataset; with `half`, averaged down to half their width."""
+
+    def __init__(self, dataset: AstroImageDataset, *, half: bool = False) -> None:
+        self.labels = torch.tensor(dataset.labels)
+        self._dataset = dataset
+        self._half = half
+
+    def batch(self, indices: Sequence[int]) -> Tensor:
+        """Return the inputs at `indices`."""
+        inputs = torch.stack([self._dataset[index][0] for index in indices])
+        if self._half:
+            inputs = nn.functional.avg_pool2d(inputs, 2)
+        return inputs.contiguous(memory_format=torch.channels_last)
+
+
+class KeptFeatures:
+    """What frozen layers make of the items of a dataset, computed once; of augmented ones, of several variants."""
+
+    def __init__(self, stem: nn.Module, dataset: AstroImageDataset) -> None:
+        previews = Previews(dataset)
+        self.labels = previews.labels
+        number = len(dataset)
+        variants = min(_MOST_VARIANTS, _KEPT_FEATURES // number) if dataset.augment else 1
+        stem.eval()
+        with torch.no_grad():
+            self._features = [
+                [stem(previews.batch([index]))[0] for index in range(number)] for _ in range(variants)
+            ]
+        self._reads = [0] * number
+
+    @staticmethod
+    def fit_for(dataset: AstroImageDataset) -> bool:
+        """Say whether the features of a dataset of this size are kept at all."""
+        return len(dataset) <= _KEPT_FEATURES
+
+    def batch(self, indices: Sequence[int]) -> Tensor:
+        """Return the features at `indices`, the variants in turn."""
+        chosen = []
+        for index in indices:
+            chosen.append(self._features[self._reads[index] % len(self._features)][index])
+            self._reads[index] += 1
+        return torch.stack(chosen).contiguous(memory_format=torch.channels_last)
+
+
+class Frozen(nn.Module):
+    """Layers that stay as they are, before others that are trained."""
+
+    def __init__(self, stem: nn.Module, tail: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.tail = stem, tail
+
+    def train(self, mode: bool = True) -> "Frozen":
+        """Train the tail; the stem's batch normalisation stays as it is, too."""
+        super().train(mode)
+        self.stem.eval()
+        return self
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits (N, 2)."""
+        with torch.no_grad():
+            features = self.stem(inputs)
+        logits: Tensor = self.tail(features)
+        return logits
+
+
+def split_after_layer3(network: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return the layers of a ResNet up to layer3, and those after it; both share the network's weights."""
+    parts = dict(network.named_children())
+    stem = [parts[name] for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")]
+    return nn.Sequential(*stem), nn.Sequential(parts["layer4"], parts["avgpool"], nn.Flatten(1), parts["fc"])

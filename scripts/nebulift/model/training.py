@@ -1,0 +1,134 @@
+"""Training: labelled previews become a model, and everything that is known about it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nebulift.model.checkpoint import save_model, save_no_model
+from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.fitting import Fit, TrainingFailed, fit
+from nebulift.model.network import CLASSES, build_network
+from nebulift.model.phases import FREEZE
+from nebulift.model.records import trained_metrics, untrained_metrics, write_records
+from nebulift.model.reproducible import reproducible
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train.
+
+    `weights` is "imagenet", "none" or a file (see build_network), `epochs` the most passes over the training frames,
+    `learning_rate` the largest, `patience` the epochs without a better validation that end a phase, `freeze` what is
+    kept of the weights at first: "auto", "layer3" (and to the end) or "none". `threads` of None takes as many as torch
+    has been given; another number sums up in another order and gives another model.
+    """
+
+    weights: str = "imagenet"
+    epochs: int = 20
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    patience: int = 6
+    seed: int = 0
+    freeze: str = "auto"
+    minimum_per_class: int = 8
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.freeze not in FREEZE:
+            raise ValueError(f"freeze is one of {', '.join(FREEZE)}, not {self.freeze!r}")
+        for name, lowest in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("minimum_per_class", 1)):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} must be {lowest} or more, not {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training made: the model's path, the content of metrics.json, the epochs (empty when not trained)."""
+
+    model: Path
+    metrics: dict[str, Any]
+    fit: Fit | None
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is a network in the model's file."""
+        return self.fit is not None
+
+
+def untrainable(train: AstroImageDataset, validation: AstroImageDataset, settings: TrainingSettings) -> str | None:
+    """Return why these frames make no model and what to do about it, or None if they do."""
+    counts = {name: train.labels.count(label) for label, name in enumerate(CLASSES)}
+    too_few = [name for name, count in counts.items() if count < settings.minimum_per_class]
+    if too_few:
+        return (
+            f"too few {' and too few '.join(too_few)} frames to train on: {_counts(train)}, and "
+            f"{settings.minimum_per_class} of each class are needed (train: minimum_per_class); "
+            "grade more nights, or review more frames"
+        )
+    missing = [name for label, name in enumerate(CLASSES) if label not in validation.labels]
+    if missing:
+        return (
+            f"no {' and no '.join(missing)} frame to validate on: {_counts(validation)}; grade more nights, review "
+            "more frames, or raise dataset: validation_fraction"
+        )
+    return None
+
+
+def train(
+    train: AstroImageDataset,
+    validation: AstroImageDataset,
+    settings: TrainingSettings,
+    output: Path,
+    report: Callable[[str], None] = logger.info,
+) -> TrainingResult:
+    """Train on `train`, choose the best epoch on `validation`, calibrate on it, and write all into the folder `output`.
+
+    model.pth, metrics.json, history.tsv and args.yaml; `report` gets a line per epoch. The same previews, settings and
+    number of threads give the same bytes on the same kind of machine. Raises ModelFileError for weights that cannot be
+    used, TrainingFailed when no epoch gave a usable network.
+    """
+    with reproducible(settings.seed, settings.threads):
+        network, weights_used = build_network(settings.weights)
+        report(f"training on {_counts(train)}, validating on {_counts(validation)}, weights: {weights_used}")
+        fitted = fit(network, train, validation, settings, weights_used != "none", report)
+        metrics = trained_metrics(train, validation, fitted, weights_used)
+    model = output / "model.pth"
+    save_model(model, fitted.network, metrics["temperature"], weights_used)
+    write_records(output, metrics, fitted.history, settings)
+    report(
+        f"best epoch {fitted.best_epoch}: validation accuracy {metrics['best_val_accuracy']:.1f} %, balanced "
+        f"{100 * metrics['balanced_accuracy']:.1f} %"
+    )
+    return TrainingResult(model, metrics, fitted)
+
+
+def train_or_explain(
+    train_set: AstroImageDataset,
+    validation: AstroImageDataset,
+    settings: TrainingSettings,
+    output: Path,
+    report: Callable[[str], None] = logger.info,
+) -> TrainingResult:
+    """Do as `train`, or write the same files with the reason why there is no model."""
+    reason = untrainable(train_set, validation, settings)
+    if reason is None:
+        try:
+            return train(train_set, validation, settings, output, report)
+        except TrainingFailed as error:
+            reason = str(error)
+    report(f"no model: {reason}")
+    metrics = untrained_metrics(train_set, validation, reason)
+    model = output / "model.pth"
+    save_no_model(model, reason)
+    write_records(output, metrics, (), settings)
+    return TrainingResult(model, metrics, None)
+
+
+def _counts(dataset: AstroImageDataset) -> str:
+    return " and ".join(f"{dataset.labels.count(label)} {name}" for label, name in enumerate(CLASSES))

@@ -1,0 +1,234 @@
+"""Deciding on a night: what people, rules and model say becomes one word for each frame."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebulift.config import complete_config
+from nebulift.labels.decision import Certainty, decide
+from nebulift.labels.verdict import CLEAN, CONTAMINATED, LABELS, REVIEW, UNREADABLE
+from nebulift.stages import predict as stage
+from nebulift.stages.predict import predict_night
+from nebulift.tables import Row, TableError, load_schema, read_table, write_table
+from unit.builders import label_row
+
+CERTAINTY = Certainty(clean=0.9, contaminated=0.1)
+NONE, SURE_CLEAN, UNSURE, SURE_CONTAMINATED = "none", "sure of clean", "unsure", "sure of contaminated"
+# What the model says, as one probability of clean for each.
+P_CLEAN = {NONE: None, SURE_CLEAN: 0.97, UNSURE: 0.5, SURE_CONTAMINATED: 0.02}
+
+# The policy: what the rules say, what the model says -> the decision and who decided.
+POLICY = {
+    (CLEAN, NONE): (CLEAN, "cv"),
+    (CLEAN, SURE_CLEAN): (CLEAN, "agreement"),
+    (CLEAN, UNSURE): (CLEAN, "cv"),
+    (CLEAN, SURE_CONTAMINATED): (REVIEW, "disagreement"),
+    (REVIEW, NONE): (REVIEW, "cv"),
+    (REVIEW, SURE_CLEAN): (CLEAN, "model"),
+    (REVIEW, UNSURE): (REVIEW, "cv"),
+    (REVIEW, SURE_CONTAMINATED): (CONTAMINATED, "model"),
+    (CONTAMINATED, NONE): (CONTAMINATED, "cv"),
+    (CONTAMINATED, SURE_CLEAN): (REVIEW, "disagreement"),
+    (CONTAMINATED, UNSURE): (CONTAMINATED, "cv"),
+    (CONTAMINATED, SURE_CONTAMINATED): (CONTAMINATED, "agreement"),
+}
+
+
+def test_the_policy_is_whole() -> None:
+    assert set(POLICY) == set(itertools.product([CLEAN, REVIEW, CONTAMINATED], P_CLEAN))
+
+
+@pytest.mark.parametrize(("rules", "model"), list(POLICY))
+def test_rules_and_model(rules: str, model: str) -> None:
+    label = label_row(label=rules)
+    decision = decide(label, P_CLEAN[model], CERTAINTY)
+    assert (decision.decision, decision.decided_by) == POLICY[rules, model]
+    if label["reasons"]:
+        assert label["reasons"] in decision.reasons, "what the rules found is never hidden"
+
+
+@pytest.mark.parametrize("model", list(P_CLEAN))
+@pytest.mark.parametrize("person", [CLEAN, REVIEW, CONTAMINATED])
+@pytest.mark.parametrize("rules", [CLEAN, REVIEW, CONTAMINATED])
+def test_a_persons_word_wins(person: str, rules: str, model: str) -> None:
+    label = label_row(label=person, cv_label=rules, label_source="human", reasons="human: seen")
+    decision = decide(label, P_CLEAN[model], CERTAINTY)
+    assert (decision.decision, decision.decided_by, decision.reasons) == (person, "human", "human: seen")
+
+
+@pytest.mark.parametrize("model", list(P_CLEAN))
+@pytest.mark.parametrize("source", ["cv", "human"])
+def test_what_cannot_be_read_stays_so(source: str, model: str) -> None:
+    label = label_row(label=UNREADABLE, label_source=source, reasons="unreadable: empty file (0 bytes)")
+    decision = decide(label, P_CLEAN[model], CERTAINTY)
+    assert (decision.decision, decision.decided_by) == (UNREADABLE, "cv")
+    assert decision.reasons == "unreadable: empty file (0 bytes)"
+
+
+@pytest.mark.parametrize(
+    ("p_clean", "decision"),
+    [(0.9, CLEAN), (0.899999, REVIEW), (0.1, CONTAMINATED), (0.100001, REVIEW), (1.0, CLEAN), (0.0, CONTAMINATED)],
+)
+def test_at_its_threshold_the_model_is_sure(p_clean: float, decision: str) -> None:
+    assert decide(label_row(label=REVIEW), p_clean, CERTAINTY).decision == decision
+
+
+def test_the_models_word_is_among_the_reasons_with_its_threshold() -> None:
+    cloudy = label_row(label=REVIEW, reasons="cloud: star count ratio 0.5 < 0.65")
+    told = decide(cloudy, 0.0213, CERTAINTY).reasons
+    assert told == "model: p_clean 0.0213 <= 0.1; cloud: star count ratio 0.5 < 0.65"
+    assert decide(label_row(label=CLEAN), 0.05, CERTAINTY).reasons == "model: p_clean 0.05 <= 0.1"
+    assert decide(label_row(label=CONTAMINATED), 0.95, CERTAINTY).reasons.startswith("model: p_clean 0.95 >= 0.9; ")
+
+
+@given(st.sampled_from(LABELS), st.none() | st.floats(0, 1), st.floats(0.5, 1), st.floats(0, 0.5))
+def test_a_model_alone_never_throws_out_what_the_rules_find_clean(
+    rules: str, p_clean: float | None, clean: float, contaminated: float
+) -> None:
+    decision = decide(label_row(label=rules), p_clean, Certainty(clean, contaminated))
+    assert decision.decision in LABELS
+    assert (rules, decision.decision) not in {(CLEAN, CONTAMINATED), (CONTAMINATED, CLEAN)}
+    assert (decision.decision == UNREADABLE) == (rules == UNREADABLE)
+
+
+def test_the_configurations_defaults_are_those_of_the_library() -> None:
+    section = complete_config({})["predict"]
+    assert Certainty(section["clean_probability"], section["contaminated_probability"]) == Certainty()
+
+
+class FakeModel:
+    """Stands for the module of inference: tells what it was asked, and says what it is told to say."""
+
+    def __init__(self, *p_clean: float) -> None:
+        self.p_clean = p_clean
+        self.asked: list[Path] = []
+        self.loaded: list[Path] = []
+
+    def load(self, path: Path) -> "FakeModel":
+        self.loaded.append(path)
+        return self
+
+    def predict(self, previews: Sequence[Path]) -> list[float]:
+        self.asked += previews
+        return list(self.p_clean)
+
+
+def decided(folder: Path, labels: Sequence[Row], metrics: dict[str, Any] | None, model: str = "model.pth") -> list[Row]:
+    write_table(folder / "labels.tsv", "labels", labels)
+    metrics_path = None
+    if metrics is not None:
+        metrics_path = folder / "metrics.json"
+        metrics_path.write_text(json.dumps(metrics))
+    output = folder / "predictions.tsv"
+    predict_night(folder / "labels.tsv", folder / "previews", folder / model, metrics_path, output, CERTAINTY)
+    return read_table(output, "predictions")
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def install(*p_clean: float) -> FakeModel:
+        model = FakeModel(*p_clean)
+        module = types.ModuleType("nebulift.model.inference")
+        module.Predictor = model  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "nebulift.model.inference", module)
+        return model
+
+    return install
+
+
+def test_each_frame_is_asked_about_by_its_preview(tmp_path: Path, fake: Any) -> None:
+    model = fake(0.97, 0.5, 0.0212345678)
+    labels = [
+        label_row("a.fits"),
+        label_row("u.fits", UNREADABLE),
+        label_row("b.fits", REVIEW),
+        label_row("c.fits", REVIEW),
+    ]
+    rows = decided(tmp_path, labels, {"trained": True})
+    assert model.loaded == [tmp_path / "model.pth"]
+    assert model.asked == [tmp_path / "previews" / f"{name}.fits.png" for name in "abc"]
+    assert [(row["frame"], row["p_clean"], row["decision"], row["decided_by"]) for row in rows] == [
+        ("a.fits", 0.97, CLEAN, "agreement"),
+        ("u.fits", None, UNREADABLE, "cv"),
+        ("b.fits", 0.5, REVIEW, "cv"),
+        ("c.fits", 0.021235, CONTAMINATED, "model"),
+    ]
+    assert [row["path"] for row in rows] == [row["path"] for row in labels]
+
+
+def test_a_configured_model_needs_no_metrics(tmp_path: Path, fake: Any) -> None:
+    model = fake(0.97)
+    (row,) = decided(tmp_path, [label_row(label=REVIEW)], None, "other.pth")
+    assert model.loaded == [tmp_path / "other.pth"]
+    assert row["decided_by"] == "model"
+
+
+def test_where_none_was_trained_the_rules_decide_and_the_log_says_why(
+    tmp_path: Path, fake: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = fake()
+    labels = [label_row("a.fits"), label_row("b.fits", REVIEW), label_row("c.fits", CONTAMINATED)]
+    rows = decided(tmp_path, labels, {"trained": False, "reason": "3 clean frames, 8 needed"})
+    assert not model.loaded
+    assert [(row["p_clean"], row["decision"], row["decided_by"]) for row in rows] == [
+        (None, CLEAN, "cv"),
+        (None, REVIEW, "cv"),
+        (None, CONTAMINATED, "cv"),
+    ]
+    assert "3 clean frames, 8 needed" in caplog.text
+
+
+def test_without_a_model_nothing_of_torch_is_imported(tmp_path: Path) -> None:
+    write_table(tmp_path / "labels.tsv", "labels", [label_row()])
+    (tmp_path / "metrics.json").write_text('{"trained": false, "reason": "too few"}')
+    code = """
+import sys
+from pathlib import Path
+from nebulift.labels.decision import Certainty
+from nebulift.stages.predict import predict_night
+here = Path(sys.argv[1])
+predict_night(here / "labels.tsv", here, here / "model.pth", here / "metrics.json", here / "out.tsv", Certainty())
+sys.exit(any(name in sys.modules for name in ("torch", "torchvision", "numpy")))
+"""
+    scripts = Path(stage.__file__).parents[2]
+    finished = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(scripts)}, check=False
+    )
+    assert finished.returncode == 0
+    assert read_table(tmp_path / "out.tsv", "predictions")[0]["decision"] == CLEAN
+
+
+def test_a_model_that_cannot_be_asked_keeps_the_old_decisions(tmp_path: Path, fake: Any) -> None:
+    fake(0.97)
+    decided(tmp_path, [label_row()], None)
+    before = (tmp_path / "predictions.tsv").read_bytes()
+
+    def broken(_: Any) -> Any:
+        raise OSError("model.pth: not a model")
+
+    fake().load = broken
+    with pytest.raises(OSError, match=r"model\.pth"):
+        decided(tmp_path, [label_row()], None)
+    assert (tmp_path / "predictions.tsv").read_bytes() == before
+
+
+def test_a_table_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "labels.tsv").write_text("x\n")
+    with pytest.raises(TableError, match=r"labels\.tsv"):
+        predict_night(tmp_path / "labels.tsv", tmp_path, tmp_path, None, tmp_path / "out.tsv", CERTAINTY)
+
+
+def test_words_of_the_table_are_those_of_the_schema() -> None:
+    properties = load_schema("predictions")["properties"]
+    assert properties["decision"]["enum"] == load_schema("sorted")["properties"]["decision"]["enum"] == list(LABELS)
+    assert set(properties["decided_by"]["enum"]) == {decided_by for _, decided_by in POLICY.values()} | {"human"}
