@@ -30,6 +30,7 @@ def run_workflow(config: Mapping[str, Any], folder: Path, targets: Iterable[str]
     """
     # Importing Snakemake takes a second, which only those should pay who run a workflow.
     from snakemake.api import SnakemakeApi
+    from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
     from snakemake.settings import types as settings
 
     complete_config(config)
@@ -57,6 +58,7 @@ def run_workflow(config: Mapping[str, Any], folder: Path, targets: Iterable[str]
                 scheduling_settings=settings.SchedulingSettings(
                     scheduler=profile["scheduler"], subsample=profile["scheduler-subsample"]
                 ),
+                scheduler_settings=GreedySettings(),
             )
         except Exception as error:
             api.print_exception(error)

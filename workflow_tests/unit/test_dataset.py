@@ -1,7 +1,6 @@
 """The dataset: a table, folders of links, and nothing in them that could mislead a network."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def materialised(folder: Path, rows: list[Row], rule: SplitRule | None = None) -
 
 def links(folder: Path) -> dict[str, str]:
     """Return where each link below a folder leads to."""
-    return {str(path.relative_to(folder)): os.readlink(path) for path in folder.rglob("*") if path.is_symlink()}
+    return {str(path.relative_to(folder)): str(path.readlink()) for path in folder.rglob("*") if path.is_symlink()}
 
 
 def test_every_frame_lies_in_the_folder_of_its_class(tmp_path: Path) -> None:

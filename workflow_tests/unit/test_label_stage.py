@@ -191,6 +191,14 @@ def test_a_night_of_nothing_but_darks_has_an_empty_table(tmp_path: Path, caplog:
     assert "no frame" in caplog.text
 
 
+def test_without_any_light_frame_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+    for name in ("2024-09-09", "2024-09-10"):
+        write_table(tmp_path / f"{name}.tsv", "labels", [])
+    with pytest.raises(ValueError, match="2024-09-09, 2024-09-10: no light frame"):
+        merge_labels([tmp_path / "2024-09-09.tsv", tmp_path / "2024-09-10.tsv"], tmp_path / "all.tsv")
+    assert not (tmp_path / "all.tsv").exists()
+
+
 def test_the_log_counts_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     labelled(tmp_path, night(trail=TRAIL, torn=UNREADABLE))

@@ -86,6 +86,13 @@ def test_a_faint_trail_is_seen_among_the_peaks() -> None:
     assert np.median(along[:, PEAKS]) > beside + 10
 
 
+def test_hot_pixels_are_not_taken_for_peaks() -> None:
+    pixels = star_field(stars=0)
+    pixels[np.arange(10, 230, 20)[:, None], np.arange(10, 310, 20)[None, :]] += 1500
+    hot, plain = preview_of(pixels)[..., PEAKS], preview_of(star_field(stars=0))[..., PEAKS]
+    assert hot.max() < plain.max() + 20
+
+
 def test_clouds_and_gradients_are_seen_in_the_thumbnail() -> None:
     gradient = np.linspace(0, 200, 320)[None, :]
     tilted = preview_of(star_field() + gradient)[..., THUMBNAIL].astype(float)

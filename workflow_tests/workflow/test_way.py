@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nebulift.tables import read_table
 from workflow.runs import PROJECT, QUICK, Run, finish, start
 
 STAGES = {
@@ -35,7 +36,8 @@ def test_without_a_night_the_run_says_how_to_name_one(project_copy: Path) -> Non
     code, output = finish(start([sys.executable, "-m", "snakemake", "--cores", "1"], project_copy))
     assert code == 1
     assert "No night is configured" in output
-    assert "nights:\n  2024-09-09: /folder/of/that/night" in output
+    assert "nights:" in output
+    assert "2024-09-09: /folder/of/that/night" in output
     assert "snakemake --cores 4 --configfile night.yaml" in output
     assert "Traceback (most recent call last)" not in output
 
@@ -91,8 +93,7 @@ def test_a_night_may_choose_its_files_and_results_may_lie_elsewhere(
     chosen = {"path": str(night), "pattern": "light_*", "recursive": False}
     new_run.configure({"nights": {"n": chosen}, "pathvars": {"results": "../out"}} | QUICK).succeed("labels")
     lights = ["LIGHT_0009.FITS", *(f"light_000{number}.fits" for number in (1, 2, 3, 4))]
-    moved = Run(tmp_path)
-    assert sorted(row["frame"] for row in moved.table("../out/labels.tsv", "labels")) == lights
+    assert sorted(row["frame"] for row in read_table(tmp_path / "out" / "labels.tsv", "labels")) == lights
     assert len(list((tmp_path / "out" / "previews" / "n").iterdir())) == 5
     assert not new_run.results.exists()
 

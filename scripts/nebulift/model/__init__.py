@@ -1,1 +1,1 @@
-"""The network: ResNet18 on previews, its training, its calibration, what it says of a frame, and the file it is kept in."""
+"""The network: ResNet18 on previews, its training and calibration, what it says of a frame, the file it is kept in."""

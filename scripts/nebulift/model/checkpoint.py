@@ -79,7 +79,8 @@ def load_model(path: Path) -> LoadedModel:
     try:
         return _loaded(content)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise ModelFileError(f"{path}: the model file is incomplete or damaged ({error!r:.200}); train again") from error
+        message = f"{path}: the model file is incomplete or damaged ({error!r:.200}); train again"
+        raise ModelFileError(message) from error
 
 
 def _loaded(content: Mapping[str, Any]) -> LoadedModel:

@@ -22,7 +22,7 @@ _STANDARD_DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
 
 def network_input(preview: Preview) -> Tensor:
-    """Return a preview (height, width, 3), uint8, as the network takes it: (3, height, width), float32, about -2 to 3."""
+    """Return a preview (height, width, 3), uint8, as the network takes it: float32 (3, height, width)."""
     if preview.dtype != np.uint8 or preview.ndim != 3 or preview.shape[2] != 3:
         raise ValueError(f"a preview is uint8 (height, width, 3), not {preview.dtype} {preview.shape}")
     channels_first = torch.from_numpy(np.ascontiguousarray(preview.transpose(2, 0, 1)))
@@ -81,11 +81,11 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
 def augmented(preview: Preview, rng: np.random.Generator) -> Preview:
     """Return a preview as another orientation of the camera and a slightly other brightness would show it.
 
-    The sky has no up: the eight flips and quarter turns. All three channels turn together, so that a star's elongation
-    in the mosaic keeps its direction against a trail in the thumbnails; the mosaic's cells fall on cells. The sky is not
-    shifted, blurred or recoloured: focus, tracking and the channels' meaning are what is to be learned.
+    The sky has no up: the eight flips and quarter turns. All three channels turn together, so that
+    elongation in the mosaic keeps its direction against the thumbnails; the mosaic's cells fall on cells. Nothing
+    is shifted, blurred or recoloured: focus, tracking and the channels' meaning are what is to be learned.
     """
-    turned = np.rot90(preview, rng.integers(4))
+    turned = np.rot90(preview, int(rng.integers(4)))
     if rng.integers(2):
         turned = turned[:, ::-1]
     brightness = rng.uniform(*_BRIGHTNESS_RANGE)

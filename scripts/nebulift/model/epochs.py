@@ -87,7 +87,7 @@ def validate(network: nn.Module, examples: Examples, criterion: nn.Module) -> tu
     """Return the logits (N, 2), and their loss, accuracy and balanced accuracy; raises LossNotFinite."""
     network.eval()
     order = torch.arange(len(examples.labels))
-    logits = torch.cat([network(examples.batch(part.tolist())) for part in order.split(_VALIDATION_BATCH)])
+    logits = torch.cat([network(examples.batch(part.tolist())) for part in torch.split(order, _VALIDATION_BATCH)])
     loss = float(criterion(logits, examples.labels))
     if not math.isfinite(loss):
         raise LossNotFinite

@@ -48,9 +48,7 @@ class KeptFeatures:
         variants = min(_MOST_VARIANTS, _KEPT_FEATURES // number) if dataset.augment else 1
         stem.eval()
         with torch.no_grad():
-            self._features = [
-                [stem(previews.batch([index]))[0] for index in range(number)] for _ in range(variants)
-            ]
+            self._features = [[stem(previews.batch([index]))[0] for index in range(number)] for _ in range(variants)]
         self._reads = [0] * number
 
     @staticmethod

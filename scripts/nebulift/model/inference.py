@@ -18,7 +18,7 @@ class Predictor:
     def __init__(self, model: LoadedModel, load: Callable[[Path], Preview] = read_preview) -> None:
         self.model = model
         self._load = load
-        self._network = model.network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._network = model.network.to(memory_format=torch.channels_last).eval()
 
     @classmethod
     def load(cls, path: Path) -> "Predictor":

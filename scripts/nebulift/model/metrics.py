@@ -21,7 +21,7 @@ def accuracy(matrix: NDArray[np.int64]) -> float:
 
 
 def balanced_accuracy(matrix: NDArray[np.int64]) -> float:
-    """Return the mean over the classes of the share of each that is found, 0 to 1; a class without frames is left out."""
+    """Return the mean recall of the classes, 0 to 1; a class without frames is left out."""
     counts = matrix.sum(axis=1)
     return float(np.mean(matrix.diagonal()[counts > 0] / counts[counts > 0]))
 

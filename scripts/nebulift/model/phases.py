@@ -25,7 +25,7 @@ class Phase:
 def plan_phases(epochs: int, learning_rate: float, pretrained: bool, freeze: str) -> list[Phase]:
     """Return the phases of a training of at most `epochs` epochs in all; `freeze` is "auto", "layer3" or "none".
 
-    Weights that know something are kept at first, so that the random last layer does not spoil them, and then fine-tuned
+    Weights that know something are kept at first, so that the random last layer does not spoil them, then fine-tuned
     gently (Howard & Ruder 2018). Random ones learn first on halved previews, at a quarter of the price (progressive
     resizing, Tan & Le 2021).
     """
