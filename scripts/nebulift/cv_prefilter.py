@@ -45,9 +45,10 @@ class ArtifactDetector:
 
 
 def batch_analyze_images(image_paths: Sequence[str | Path], detector: ArtifactDetector | None = None) -> dict[str, Row]:
-    """Return for each image (FITS, TIFF, PNG, JPEG, mixed) its row of the label table: quality_score, label, reasons
+    """Return for each image (FITS, TIFF, PNG, JPEG, mixed) its row of the label table, by the path as given.
 
-    The values behind the reasons are there too, see config/schemas/labels.schema.yaml.
+    It holds label, quality_score, reasons and the values behind them, see config/schemas/labels.schema.yaml.
     """
     rows, _ = (detector or ArtifactDetector()).analyze_files(image_paths)
-    return {row["frame"]: row for row in rows}
+    graded = {row["frame"]: row for row in rows}
+    return {path: graded[path] for path in map(os.fspath, image_paths) if path in graded}

@@ -82,8 +82,8 @@ def test_undo_sort_of_a_folder_without_journal_says_so(tmp_path: Path, capsys: p
 
 
 def test_simulate_writes_nights_and_their_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = "--nights 2 --frames 3 --width-px 200 --height-px 150".split()
-    assert cli.main(["simulate", str(tmp_path), *line]) == 0
+    size = ["--width-px", "200", "--height-px", "150"]
+    assert cli.main(["simulate", str(tmp_path), "--nights", "2", "--frames", "3", *size]) == 0
     assert len(list(tmp_path.glob("*/*.fits"))) == 6
     assert (tmp_path / "truth.tsv").is_file()
     assert "truth.tsv" in capsys.readouterr().out

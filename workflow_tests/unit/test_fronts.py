@@ -92,7 +92,7 @@ def test_the_processor_gives_pixels_metadata_and_the_networks_view(night: list[P
     assert loaded["image_data"].dtype == np.float32
     assert loaded["ml_image"].shape == (224, 224, 3)
     assert loaded["metadata"]["exposure_s"] == 60
-    with pytest.raises(UnreadableFrame, match="vanished|no such file|not exist|No such"):
+    with pytest.raises(UnreadableFrame, match=r"vanished|no such file|not exist|No such"):
         FITSProcessor().load_fits_file(tmp_path / "nothing.fits")
 
 

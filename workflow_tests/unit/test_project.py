@@ -49,7 +49,8 @@ def test_pixels_and_torch_stay_out_of_parsing() -> None:
 
 
 def test_torch_stays_out_of_scoring_and_labelling() -> None:
-    code = "import sys; import nebulift.stages.score, nebulift.stages.label, nebulift.stages.dataset; print('torch' in sys.modules)"
+    stages = "nebulift.stages.score, nebulift.stages.label, nebulift.stages.dataset"
+    code = f"import sys; import {stages}; print('torch' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT / "scripts"
     )

@@ -33,7 +33,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         return total
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    found = float(log_temperature)
+    found = float(log_temperature.detach())
     return math.exp(min(max(found, low), high)) if math.isfinite(found) else 1.0
 
 
