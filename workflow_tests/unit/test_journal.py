@@ -217,6 +217,18 @@ def test_a_change_of_folder_that_was_cut_short_leaves_the_frame_where_it_was(nig
     assert night.placed() == {}, "the file of somebody is not the frame"
 
 
+def test_what_somebody_put_where_a_copy_had_been_before_is_not_ours(night: Night) -> None:
+    source = night.raw / "a.fits"
+    source.write_text("a")
+    first = night.write("copy", folder="clean")
+    copied(source, first)
+    second = night.write("copy", folder="review")
+    first.rename(second)
+    second.unlink()
+    first.write_text("mine, and longer")
+    assert night.placed() == {}
+
+
 def test_moved_frames_are_listed_where_they_lie(night: Night) -> None:
     for frame in ("a.fits", "b.fits", "c.fits"):
         night.write("move", frame).write_text(frame)

@@ -78,26 +78,28 @@ def _imagenet_state() -> Mapping[str, Any] | None:
     """Return torchvision's ImageNet weights, or None after a warning where they cannot be downloaded."""
     weights = ResNet18_Weights.IMAGENET1K_V1
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-    try:
-        if not cached.exists():
+    if not cached.exists():
+        try:
             _reach(weights.url)
-        with _socket_timeout(_PATIENCE_S):
-            state: Mapping[str, Any] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-        return state
-    # RuntimeError is what a download with other contents than expected raises, as from a login page.
-    except (OSError, RuntimeError) as error:
-        if cached.exists():
-            raise ModelFileError(
-                f"{cached}: the cached ImageNet weights cannot be read; delete this file, it is then downloaded again"
-            ) from error
-        logger.warning(
-            "ImageNet weights could not be downloaded (%s): training starts from random weights, which needs more "
-            "frames and time. Run once with an internet connection, or copy %s to %s, or set train: weights: none",
-            error,
-            weights.url,
-            cached,
-        )
-        return None
+            with _socket_timeout(_PATIENCE_S):
+                torch.hub.load_state_dict_from_url(weights.url, progress=False, check_hash=True, weights_only=True)
+        # RuntimeError is what a download with other contents than expected raises, as from a login page.
+        except (OSError, RuntimeError) as error:
+            logger.warning(
+                "ImageNet weights could not be downloaded (%s): training starts from random weights, which needs more "
+                "frames and time. Run once with an internet connection, or copy %s to %s, or set train: weights: none",
+                error,
+                weights.url,
+                cached,
+            )
+            return None
+    try:
+        state: Mapping[str, Any] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    # A damaged file can make the reader fail in every way there is.
+    except Exception as error:
+        message = f"{cached}: the cached ImageNet weights cannot be read; delete this file, it is then downloaded again"
+        raise ModelFileError(message) from error
+    return state
 
 
 def _reach(url: str) -> None:
