@@ -30,10 +30,11 @@ wildcard_constraints:
 def frames_of(night):
     """All frames of a night, listed once."""
     own = [workflow.pathvars.apply(folder) for folder in ("<results>", "<dataset>")]
-    destination = Path(sorted_folder())
-    own.append(destination)
+    own.append(sorted_folder())
     try:
-        return plan.plan_night(night, config["nights"][night], destination / night, own)
+        return plan.plan_night(
+            night, config["nights"][night], sorted_folder() / night, own
+        )
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
 
@@ -96,11 +97,20 @@ def model_metrics(wildcards):
 
 def sorted_folder():
     """The folder that holds a folder of sorted frames per night."""
-    return config["sort"]["destination"] or workflow.pathvars.apply("<results>/sorted")
+    destination = config["sort"]["destination"]
+    return Path(destination or workflow.pathvars.apply("<results>/sorted")).expanduser()
 
 
 def check_inputs():
     """Stop where a night or the model is missing: Snakemake passes over errors of input functions of older results."""
+    results = Path(workflow.pathvars.apply("<results>")).resolve()
+    if config["sort"]["mode"] == "move" and sorted_folder().resolve().is_relative_to(
+        results
+    ):
+        raise WorkflowError(
+            f"sort: destination: {sorted_folder()}: name a folder outside {results} for the moved frames:"
+            " they are the only copies, and results may be deleted at any time"
+        )
     for night in config["nights"]:
         frames_of(night)
     path = config["model"]["path"]

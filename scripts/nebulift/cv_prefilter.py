@@ -51,4 +51,4 @@ def batch_analyze_images(image_paths: Sequence[str | Path], detector: ArtifactDe
     """
     rows, _ = (detector or ArtifactDetector()).analyze_files(image_paths)
     graded = {row["frame"]: row for row in rows}
-    return {path: graded[path] for path in map(os.fspath, image_paths) if path in graded}
+    return {path: graded[path] for path in (os.fspath(image) for image in image_paths) if path in graded}

@@ -69,9 +69,7 @@ def test_a_preview_is_decoded_once() -> None:
 
 def test_augmentation_varies_but_follows_the_seed() -> None:
     def variants(seed: int) -> list[torch.Tensor]:
-        dataset = AstroImageDataset(
-            [Path("a")], [0], augment=True, load=lambda _: gradient_preview(), seed=seed
-        )
+        dataset = AstroImageDataset([Path("a")], [0], augment=True, load=lambda _: gradient_preview(), seed=seed)
         return [dataset[0][0] for _ in range(6)]
 
     first, again, other = variants(1), variants(1), variants(2)

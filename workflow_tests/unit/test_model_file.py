@@ -132,9 +132,7 @@ def test_a_model_that_does_not_fit_is_refused(
         load_model(path)
 
 
-def test_a_full_disk_keeps_the_old_model(
-    tmp_path: Path, network: nn.Module, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_keeps_the_old_model(tmp_path: Path, network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.pth"
     save_model(path, network, 1.5, "none")
 

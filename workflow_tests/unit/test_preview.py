@@ -175,3 +175,8 @@ def test_neither_level_nor_gain_of_a_camera_is_seen() -> None:
     other = preview_of(star_field() * 3 + 500)
     assert np.abs(other[..., THUMBNAIL].mean() - field()[..., THUMBNAIL].mean()) < 3
     assert np.abs(other[..., PEAKS].mean() - field()[..., PEAKS].mean()) < 3
+
+
+def test_a_missing_preview_says_how_to_make_it_anew(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"gone\.png: no such preview; snakemake --forcerun score_chunk"):
+        read_preview(tmp_path / "gone.png")

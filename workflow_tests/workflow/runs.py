@@ -1,6 +1,7 @@
 """Real runs of the workflow: a folder with a night.yaml, Snakemake in a process of its own, and what came of it."""
 
 import ctypes
+import functools
 import os
 import re
 import shutil
@@ -182,7 +183,7 @@ def start(command: list[str], folder: Path, privileged: bool = True) -> "subproc
         encoding="utf-8",
         errors="backslashreplace",
         start_new_session=True,
-        preexec_fn=None if privileged else _drop_privileges,
+        preexec_fn=functools.partial(_prepare, privileged),
     )
 
 
@@ -223,9 +224,13 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def _drop_privileges() -> None:
-    """Let root obey the permissions of files: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH leave the bounding set."""
-    if os.geteuid() == 0:
+def _prepare(privileged: bool) -> None:
+    """Let Ctrl-C work, which what runs in the background ignores, and let root obey the permissions of files.
+
+    Root may read everything by CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, which leave the bounding set here.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if not privileged and os.geteuid() == 0:
         drop_from_bounding_set = 24
         for capability in (1, 2):
             ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0)

@@ -21,18 +21,22 @@ def moved_once(kept_runs: KeptRuns, make_night: Callable[..., Path]) -> str:
     shutil.copytree(make_night(recipes=SPOILT_NIGHT), night)
     (night / "later").mkdir()
     shutil.copy2(make_night(seed=6) / "light_0002.fits", night / "later" / "light_0001.fits")
-    settings = {"nights": {"n": "../night"}, "sort": {"mode": "move", "destination": "../sorted"}}
+    settings = {"nights": {"n": "../night"}, "sort": {"mode": "move", "destination": "~/sorted"}}
     run = Run(kept_runs.stage / "run").configure(
         settings | QUICK | {"chunk_size": 32, "train": {"minimum_per_class": 1000}}
     )
     shutil.copytree(night, kept_runs.stage / "originals")
-    run.succeed("sorted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(kept_runs.stage))
+        run.succeed("sorted")
     kept_runs.keep("moved")
     return "moved"
 
 
 @pytest.fixture
-def moved(kept_runs: KeptRuns, moved_once: str) -> Run:
+def moved(kept_runs: KeptRuns, moved_once: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Give a run whose frames have been moved to ~/sorted."""
+    monkeypatch.setenv("HOME", str(kept_runs.stage))
     return kept_runs.put_back(moved_once)
 
 
@@ -78,23 +82,21 @@ def test_further_runs_lose_nothing_and_score_nothing(moved: Run) -> None:
     assert moved("sorted").nothing_to_do
 
 
-def test_a_new_frame_is_scored_alone_and_moved_to_the_others(moved: Run, make_night: Callable[..., Path]) -> None:
-    night = moved.folder.parent / "night"
+def test_a_new_frame_is_moved_to_the_others_and_a_persons_word_moves_a_moved_one(
+    moved: Run, make_night: Callable[..., Path]
+) -> None:
+    night, sorted_night = moved.folder.parent / "night", moved.folder.parent / "sorted" / "n"
     night.mkdir(exist_ok=True)
     shutil.copy2(make_night(seed=7) / "light_0001.fits", night / "light_0010.fits")
+    (moved.folder / "reviews").mkdir()
+    (moved.folder / "reviews" / "n.tsv").write_text("frame\tlabel\nlight_0002.fits\tclean\n")
     assert moved.succeed("sorted").scored == ["light_0010.fits"]
     (row,) = (row for row in moved.table("sorted/n.tsv", "sorted") if row["frame"] == "light_0010.fits")
     assert Path(row["sorted_path"]).read_bytes() == (make_night(seed=7) / "light_0001.fits").read_bytes()
+    original = moved.folder.parent / "originals" / "light_0002.fits"
+    assert (sorted_night / "clean" / "light_0002.fits").read_bytes() == original.read_bytes()
     assert lying_in(night) == {}
-    assert len(lying_in(moved.folder.parent / "sorted" / "n")) == len(FRAMES) + 1
-
-
-def test_a_persons_word_moves_a_moved_frame(moved: Run) -> None:
-    (moved.folder / "reviews").mkdir()
-    (moved.folder / "reviews" / "n.tsv").write_text("frame\tlabel\nlight_0002.fits\tclean\n")
-    assert moved.succeed("sorted").scored == []
-    assert (moved.folder.parent / "sorted" / "n" / "clean" / "light_0002.fits").is_file()
-    assert_all_are_sorted(moved)
+    assert len(lying_in(sorted_night)) == len(FRAMES) + 1
 
 
 def test_moving_is_undone_and_a_run_with_links_follows(moved: Run) -> None:

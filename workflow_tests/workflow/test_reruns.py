@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
+
 from workflow.runs import CLOUD, Run, contents
 
 NIGHTS_B_AND_C = ("scores/b", "scores/c", "labels/b", "labels/c")
@@ -132,15 +134,6 @@ def test_a_threshold_labels_anew_and_scores_nothing(graded: Run) -> None:
     assert description["thresholds"]["clean_threshold"] == 0.99
 
 
-def test_a_limit_of_one_check_labels_anew_and_scores_nothing(graded: Run) -> None:
-    graded.change(label={"limits": {"streak_significance": {"clean": 900, "contaminated": 1000}}})
-    outcome = graded.succeed("labels")
-    assert outcome.jobs == {"label_night": 3, "labels": 1}
-    row = next(row for row in graded.table("labels/a.tsv", "labels") if row["frame"] == "light_0002.fits")
-    assert row["streak_significance_limit"] == 1000
-    assert "streak" not in row["reasons"]
-
-
 def test_a_setting_of_scoring_scores_everything(graded: Run) -> None:
     graded.change(score={"hot_pixel_sigma": 12.0})
     assert graded.succeed("results/scores/b.tsv").scored_and_reused == (4, 0)
@@ -184,6 +177,16 @@ def test_a_review_comes_and_changes_and_goes(graded: Run) -> None:
     assert contents(graded.tables()) == before
     assert graded.tables("scores") == scores
     assert without_nights_b_and_c(graded) == others
+
+
+def test_a_night_less_leaves_the_others_alone(graded: Run) -> None:
+    others = without_nights_b_and_c(graded)
+    settings = yaml.safe_load((graded.folder / "night.yaml").read_text(encoding="utf-8"))
+    del settings["nights"]["a"]
+    assert graded.configure(settings).succeed("dataset").jobs == {"labels": 1, "dataset": 1}
+    assert without_nights_b_and_c(graded) == others
+    assert [row["night"] for row in graded.table("dataset/dataset.tsv", "dataset")] == ["b"] * 4 + ["c"] * 4
+    assert not any(path.name == "a" for path in (graded.results / "dataset").rglob("*"))
 
 
 def test_a_night_more_leaves_the_others_alone(graded: Run, make_night: Callable[..., Path]) -> None:

@@ -44,8 +44,11 @@ def write_preview(path: Path, preview: NDArray[np.uint8]) -> None:
 
 
 def read_preview(path: Path) -> NDArray[np.uint8]:
-    """Read a preview (224, 224, 3), uint8; raises OSError naming the file when it is none."""
-    content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    """Read a preview (224, 224, 3), uint8; raises OSError naming the file when it is none or missing."""
+    try:
+        content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: no such preview; snakemake --forcerun score_chunk makes it anew") from error
     image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(content) else None
     if image is None or image.shape != (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX, 3) or image.dtype != np.uint8:
         raise OSError(f"{path}: not a preview of {PREVIEW_SIZE_PX} x {PREVIEW_SIZE_PX} x 3 pixels of 8 bits")

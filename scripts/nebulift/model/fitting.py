@@ -115,9 +115,7 @@ def _epochs(
     optimizer = torch.optim.AdamW(trained, lr=phase.learning_rate, weight_decay=_WEIGHT_DECAY)
     steps = steps_per_epoch(len(train), settings.batch_size)
     _forget_within_an_epoch(body, steps)
-    scheduler = OneCycleLR(
-        optimizer, phase.learning_rate, total_steps=phase.epochs * steps + 1, cycle_momentum=False
-    )
+    scheduler = OneCycleLR(optimizer, phase.learning_rate, total_steps=phase.epochs * steps + 1, cycle_momentum=False)
     criterion = nn.CrossEntropyLoss(weight=class_weights(examples.labels))
     best: EpochRow | None = None
     waited = 0
@@ -150,8 +148,8 @@ def _prepare(
 def _forget_within_an_epoch(network: nn.Module, steps: int) -> None:
     """Let the running statistics of batch normalisation follow the weights even where an epoch has few steps.
 
-    With torch's 0.1, five steps leave 60 % of what they were before the epoch: validation then sees another network than
-    the one that was trained. Here 5 % are left.
+    With 0.1 as usual, five steps leave 60 % of what they were before the epoch: validation then sees another network
+    than the one that was trained. Here 5 % are left.
     """
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

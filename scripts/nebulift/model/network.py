@@ -82,7 +82,7 @@ def _imagenet_state() -> Mapping[str, Any] | None:
         try:
             _reach(weights.url)
             with _socket_timeout(_PATIENCE_S):
-                torch.hub.load_state_dict_from_url(weights.url, progress=False, check_hash=True, weights_only=True)
+                weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
         # RuntimeError is what a download with other contents than expected raises, as from a login page.
         except (OSError, RuntimeError) as error:
             logger.warning(
