@@ -8,28 +8,23 @@ a few bright pixels cannot move.
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from nebulift.scoring.background import Background
 from nebulift.scoring.radon import best_lines, line_sums
-from nebulift.scoring.robust import MAD_TO_SIGMA, standard_deviation_from_mad
+from nebulift.scoring.robust import standard_deviation_from_mad
+from nebulift.scoring.search_image import BORDER, COMPACT_PX, TILE_PX, flatten, mask_compact
 from nebulift.scoring.stars import Stars
 
 _LONG_SIDE = 1024  # binned pixels: a faint trail is several pixels wide and loses little
 _CLIP = 2.5  # sigma: beyond it a pixel says no more about a faint line, it may be a star
-_STAR_SIGMA, _STAR_FOOT_SIGMA = 6.0, 3.0
-_COMPACT_PX = 20  # binned pixels; what is shorter is a star, a galaxy or a piece of one
-_THIN = 5.0  # times longer than wide
-_SLENDER = 8.0  # the same for a whole trail
+_SLENDER = 8.0  # a trail is so many times longer than wide
 _ALIGNED_PX = 1.5  # binned pixels that a line along a row or a column may leave it by
-_BORDER = 0.01  # of the side
 _SPIKED_STAR_SIGMA = 200.0
 _SPIKE_OFFSET_PX = 3.0  # binned pixels
 _SPIKE_FADING, _ONE_SIDED_FADING = 1.5, 2.0
 _STRIP_HALF_WIDTH = 1.5  # binned pixels
-_TILE_PX = 32  # binned pixels: the sky is smooth over it, a trail is not
 _PROPOSALS = 32
 _PROPOSALS_PER_SEARCH = 4
 _PROPOSAL_SIGMA = 5.0
@@ -59,8 +54,8 @@ def find_streaks(
 ) -> list[Streak]:
     """Return the trails in `residual` (background-subtracted float32 ADU) of at least `sigma`, strongest first."""
     binning = max(1, math.ceil(max(residual.shape) / _LONG_SIDE))
-    image, weight = _flatten(residual, background.invalid | hot, background.noise_adu, binning)
-    masked = _mask_compact(image, weight)
+    image, weight = flatten(residual, background.invalid | hot, background.noise_adu, binning)
+    masked = mask_compact(image, weight)
     bright_stars = _bright_stars(stars, background, masked, binning)
     found: list[Streak] = []
     spikes: list[Streak] = []
@@ -85,69 +80,6 @@ def _bright_stars(stars: Stars, background: Background, masked: NDArray[np.bool_
         np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in zip(places.T, masked.shape[::-1], strict=True)
     )
     return np.asarray(places[masked[row, column]])
-
-
-def _flatten(
-    residual: NDArray[np.float32], bad: NDArray[np.bool_], noise_adu: float, binning: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the binned image in units of its own local noise, banding removed, and the share of good pixels."""
-    height, width = (side - side % binning for side in residual.shape)
-    good = (~bad[:height, :width]).astype(np.float32)
-    values = np.where(good > 0, residual[:height, :width], np.float32(0))
-    size = (width // binning, height // binning)
-    weight = cv2.resize(good, size, interpolation=cv2.INTER_AREA)
-    image = cv2.resize(values, size, interpolation=cv2.INTER_AREA) / np.maximum(weight, 0.25)
-    # Cameras add to whole rows and columns; what is the same in all of one is not the sky's.
-    image -= np.median(image, axis=1, keepdims=True)
-    image -= np.median(image, axis=0, keepdims=True)
-    level, noise = _local_level_and_noise(image)
-    # Where whole numbers hide the noise, there is no less of it than in the rest of the frame.
-    image = (image - level) / np.maximum(noise, max(0.5 * float(np.median(noise)), 0.5 * noise_adu / binning))
-    return image.astype(np.float32), weight
-
-
-def _local_level_and_noise(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return maps of the local median and of the local noise, smooth between tiles."""
-    height, width = image.shape
-    padded = np.pad(image, ((0, -height % _TILE_PX), (0, -width % _TILE_PX)), mode="symmetric")
-    rows, columns = padded.shape[0] // _TILE_PX, padded.shape[1] // _TILE_PX
-    tiles = padded.reshape(rows, _TILE_PX, columns, _TILE_PX).swapaxes(1, 2).reshape(rows, columns, -1)
-    level = np.median(tiles, axis=2)
-    noise = MAD_TO_SIGMA * np.median(np.abs(tiles - level[:, :, None]), axis=2)
-    size = (padded.shape[1], padded.shape[0])
-    maps = [cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for grid in (level, noise)]
-    return maps[0][:height, :width], maps[1][:height, :width]
-
-
-def _mask_compact(image: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return the mask of what is bright and compact, so that stars do not line up; long thin pieces stay."""
-    foot = (image > _STAR_FOOT_SIGMA).astype(np.uint8)
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(foot, connectivity=8)
-    peak = np.zeros(count, dtype=np.float32)
-    np.maximum.at(peak, labels.ravel(), image.ravel())
-    extent = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
-    thin = np.zeros(count, dtype=bool)
-    for label in np.flatnonzero((extent > _COMPACT_PX) & (peak > _STAR_SIGMA)):
-        if label:
-            thin[label] = _is_thin(labels, boxes[label], int(label))
-    compact = (peak > _STAR_SIGMA) & ~thin
-    compact[0] = False
-    masked = cv2.dilate(compact[labels].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    masked |= weight < 0.5
-    # The first and last rows and columns of a sensor are seldom like the others.
-    for side, edge in ((0, masked), (1, masked.T)):
-        margin = max(4, round(_BORDER * masked.shape[side]))
-        edge[:margin] = True
-        edge[-margin:] = True
-    return np.asarray(masked)
-
-
-def _is_thin(labels: NDArray[np.int32], box: NDArray[np.int32], label: int) -> bool:
-    """Tell whether a bright piece is long and thin, by its second moments: merged stars and galaxies are not."""
-    left, top, width, height = box[:4]
-    y, x = np.nonzero(labels[top : top + height, left : left + width] == label)
-    spread = np.linalg.eigvalsh(np.cov(np.stack([x, y]).astype(np.float64)))
-    return bool(spread[1] > _THIN**2 * max(spread[0], 0.25))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +133,7 @@ def _propose_leaning(
     lines = []
     for (block, sums), (_, pixels) in zip(line_sums(image, rows // 8), line_sums(valid, rows // 8), strict=True):
         for lanes in (1, 2):
-            score, row_of, column_of = best_lines(sums, pixels, lanes, 0.5 * lanes * block, _TILE_PX)
+            score, row_of, column_of = best_lines(sums, pixels, lanes, 0.5 * lanes * block, TILE_PX)
             for place in np.argsort(-score, axis=None)[:_PROPOSALS_PER_SEARCH]:
                 if score.flat[place] < _PROPOSAL_SIGMA:
                     break
@@ -294,14 +226,14 @@ def _is_spike(
     places = (dx * along_x + dy * along_y)[on_line]
     where = np.arange(start, stop)
     values = contrast[start:stop]
-    for place in places[(places > start - _COMPACT_PX) & (places < stop + _COMPACT_PX)]:
+    for place in places[(places > start - COMPACT_PX) & (places < stop + COMPACT_PX)]:
         outwards = values[np.argsort(np.abs(where - place), kind="stable")]
         # The nearest quarter may hold the star itself, where nothing is seen of the spike.
         nearest, next_to_it, _, outer = (part[np.isfinite(part)] for part in np.array_split(outwards, 4))
         inner = max((float(part.mean()) for part in (nearest, next_to_it) if len(part)), default=0.0)
         # Where the star stands in the middle, or the line reaches it from one side alone, less of a fade will do.
         shorter, longer = sorted((place - start, stop - place))
-        fading = _SPIKE_FADING if shorter < _COMPACT_PX or longer < 2.5 * shorter else _ONE_SIDED_FADING
+        fading = _SPIKE_FADING if shorter < COMPACT_PX or longer < 2.5 * shorter else _ONE_SIDED_FADING
         if len(outer) and inner > fading * max(float(outer.mean()), 0.0):
             return True
     return False
@@ -411,7 +343,7 @@ def _is_of_the_sky(streak: Streak, shape: tuple[int, ...]) -> bool:
         return False
     height, width = shape[0], shape[1]
     for ends, side in (((streak.x1_px, streak.x2_px), width), ((streak.y1_px, streak.y2_px), height)):
-        margin = max(8.0, 2 * _BORDER * side)
+        margin = max(8.0, 2 * BORDER * side)
         if max(ends) < margin or min(ends) > side - 1 - margin:
             return False
     return True
