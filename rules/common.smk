@@ -103,14 +103,6 @@ def sorted_folder():
 
 def check_inputs():
     """Stop where a night or the model is missing: Snakemake passes over errors of input functions of older results."""
-    results = Path(workflow.pathvars.apply("<results>")).resolve()
-    if config["sort"]["mode"] == "move" and sorted_folder().resolve().is_relative_to(
-        results
-    ):
-        raise WorkflowError(
-            f"sort: destination: {sorted_folder()}: name a folder outside {results} for the moved frames:"
-            " they are the only copies, and results may be deleted at any time"
-        )
     for night in config["nights"]:
         frames_of(night)
     path = config["model"]["path"]

@@ -29,7 +29,7 @@ def assert_refused(outcome: Outcome, *words: str) -> None:
         ({"sort": {"mode": "move"}}, ["sort: destination: name a folder"]),
         (
             {"sort": {"mode": "move", "destination": "results/../results/moved"}},
-            ["sort: destination: results/../results/moved: name a folder outside"],
+            ["sort: destination: 'results/../results/moved' lies in the folder of the results"],
         ),
         ({"nights": {"first night": "."}}, ["nights: 'first night' cannot be the name of a night"]),
     ],
