@@ -1,8 +1,10 @@
 """Running the workflow from Python: the same Snakefile, through Snakemake's own interface."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def run_workflow(config: Mapping[str, Any], folder: Path, targets: Iterable[str]
     configfile = folder / CONFIG_NAME
     write_text(configfile, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     profile = yaml.safe_load(_PROFILE.read_text(encoding="utf-8"))
-    with SnakemakeApi(settings.OutputSettings(quiet={settings.Quietness.RULES})) as api:
+    with _streams_for_processes(), SnakemakeApi(settings.OutputSettings(quiet={settings.Quietness.RULES})) as api:
         try:
             workflow = api.workflow(
                 resource_settings=settings.ResourceSettings(cores=cores or os.cpu_count() or 1),
@@ -65,3 +67,18 @@ def run_workflow(config: Mapping[str, Any], folder: Path, targets: Iterable[str]
             raise WorkflowFailedError(
                 f"the workflow in {folder} failed; its logs are in {folder}/results/logs"
             ) from error
+
+
+@contextlib.contextmanager
+def _streams_for_processes() -> Iterator[None]:
+    """Give Snakemake streams that its processes can inherit: those of a notebook are none that they could write to."""
+    with contextlib.ExitStack() as redirected:
+        for stream, redirect, own in (
+            (sys.stdout, contextlib.redirect_stdout, sys.__stdout__),
+            (sys.stderr, contextlib.redirect_stderr, sys.__stderr__),
+        ):
+            try:
+                stream.fileno()
+            except (OSError, AttributeError):
+                redirected.enter_context(redirect(own))
+        yield

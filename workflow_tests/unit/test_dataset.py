@@ -251,3 +251,10 @@ def test_names_with_anything_in_them(tmp_path: Path) -> None:
     for row in read_table(tmp_path / "dataset" / "dataset.tsv", "dataset"):
         assert found[row["link"]] == f"/raw/{row['frame']}"
     assert len(found) == 6
+
+
+def test_what_snakemake_leaves_in_a_folder_is_no_foreign_file(tmp_path: Path) -> None:
+    (tmp_path / "train" / "clean").mkdir(parents=True)
+    (tmp_path / "train" / ".snakemake_timestamp").touch()
+    clear_links(tmp_path / "train")
+    assert not (tmp_path / "train").exists()

@@ -141,7 +141,7 @@ def test_every_job_has_a_log_and_a_benchmark(finished: Run) -> None:
 
 
 def test_cores_and_chunks_change_no_byte(finished: Run) -> None:
-    """Up to the dataset, in another folder, on one core and in one chunk per night; killed runs prove it for the rest."""
+    """Shown here up to the dataset; runs that were killed show it for the rest."""
     other = Run(finished.folder.parent / "other")
     other.configure(yaml.safe_load((finished.folder / "night.yaml").read_text()) | {"chunk_size": 32})
     other.succeed("dataset", cores=1)

@@ -13,6 +13,9 @@ from nebulift.simulate.night import tiny_night
 from nebulift.simulate.recipe import FrameRecipe, Trail
 from workflow.runs import CLEAN
 
+# Snakemake leaves a file of its own open.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -52,8 +55,10 @@ def test_the_command_ends_with_a_model_and_a_dataset(
     assert trained.returncode == 0, trained.stderr
     assert "% of the validation frames right: models/q.pth" in trained.stdout
     assert load_model(home / "models" / "q.pth").weights == "none"
-    links = list((home / "datasets" / "d").glob("*/c*/**/*.fits"))
+    folder = home / "datasets" / "d"
+    links = [link for side in ("train", "val", "review") for link in (folder / side).rglob("*.fits")]
     assert len(links) == 60
+    assert {link.parts[len(folder.parts)] for link in links} >= {"train", "val"}
     assert all(link.is_symlink() and link.resolve().parent == frames for link in links)
     assert not (home / "results").exists()
 
@@ -83,7 +88,7 @@ def test_the_function_gives_what_was_promised_and_does_nothing_twice(
     stats = results["dataset_stats"]
     assert stats["training_samples"] + stats["validation_samples"] + stats["review_files"] == 60
     assert stats["training_samples"] > stats["validation_samples"] > 0
-    assert stats["review_files"] == 0
+    assert stats["review_files"] == sum(stats["counts"]["review"].values()) < 30
     assert len(results["history"]) == 2
     assert (home / "models" / "other.pth").is_file()
     assert {path: path.stat().st_mtime_ns for path in (folder / "scores").rglob("*.tsv")} == scored

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+# Snakemake puts this into each folder that is an output, to remember when it was made.
+_TIMESTAMP = ".snakemake_timestamp"
 _LONGEST_NAME = 255  # bytes, on the usual file systems
 
 
@@ -17,7 +19,7 @@ def check_links(folder: Path) -> list[Path]:
         raise ForeignFileError(f"{folder}: a file where a folder should be; move it away or choose another folder")
     entries = sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True)
     for entry in entries:
-        if not entry.is_symlink() and not entry.is_dir():
+        if not entry.is_symlink() and not entry.is_dir() and entry.name != _TIMESTAMP:
             raise ForeignFileError(f"{entry}: not a link made by Nebulift; move it away or choose another folder")
     return entries
 
@@ -25,7 +27,7 @@ def check_links(folder: Path) -> list[Path]:
 def clear_links(folder: Path) -> None:
     """Remove a folder of links made earlier; raises ForeignFileError, removing nothing, if it holds anything else."""
     for entry in check_links(folder):
-        entry.unlink() if entry.is_symlink() else entry.rmdir()
+        entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     if folder.is_dir():
         folder.rmdir()
 
