@@ -5,7 +5,7 @@ from pathlib import Path
 from nebulift.job import job
 
 with job(snakemake.log[0]):
-    from nebulift.stages.score import merge_scores
+    from nebulift.stages.merge import merge_scores
 
     merge_scores(
         [Path(table) for table in snakemake.input.tables],

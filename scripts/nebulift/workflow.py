@@ -30,16 +30,24 @@ def run_workflow(config: Mapping[str, Any], folder: Path, targets: Iterable[str]
     The configuration is written to `folder`/night.yaml, so that the run can be continued with snakemake itself.
     Raises ConfigError for a configuration that cannot be used, WorkflowFailedError if a job fails.
     """
-    # Importing Snakemake takes a second, which only those should pay who run a workflow.
-    from snakemake.api import SnakemakeApi
-    from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
-    from snakemake.settings import types as settings
-
     complete_config(config)
     configfile = folder / CONFIG_NAME
     write_text(configfile, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     profile = yaml.safe_load(_PROFILE.read_text(encoding="utf-8"))
-    with _streams_for_processes(), SnakemakeApi(settings.OutputSettings(quiet={settings.Quietness.RULES})) as api:
+    with _streams_for_processes():
+        _execute(profile, configfile, folder, targets, cores)
+
+
+def _execute(
+    profile: Mapping[str, Any], configfile: Path, folder: Path, targets: Iterable[str], cores: int | None
+) -> None:
+    # Importing Snakemake takes a second, which only those should pay who run a workflow. It keeps the streams that it
+    # finds while it is imported.
+    from snakemake.api import SnakemakeApi
+    from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
+    from snakemake.settings import types as settings
+
+    with SnakemakeApi(settings.OutputSettings(quiet={settings.Quietness.RULES})) as api:
         try:
             workflow = api.workflow(
                 resource_settings=settings.ResourceSettings(cores=cores or os.cpu_count() or 1),

@@ -16,7 +16,8 @@ from nebulift.frames.frame import UnreadableFrame
 from nebulift.frames.listing import ListedFrame, list_frames
 from nebulift.scoring.score import ScoringSettings
 from nebulift.stages import score as stage
-from nebulift.stages.score import merge_scores, preview_name, score_chunk, score_file, scorer_name
+from nebulift.stages.merge import merge_scores
+from nebulift.stages.score import preview_name, score_chunk, score_file, scorer_name
 from nebulift.tables import Row, columns, read_table, write_table
 from unit.builders import score_row, star_field, with_trail, write_frame
 

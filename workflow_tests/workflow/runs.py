@@ -54,6 +54,13 @@ class Outcome:
         return Counter(_FINISHED.findall(self.output))
 
     @property
+    def planned(self) -> Counter[str]:
+        """How often each rule would run, after --dry-run."""
+        _, _, table = self.output.partition("Job stats:\n")
+        rows = (line.split() for line in table.partition("\n\n")[0].splitlines()[2:])
+        return Counter({rule: int(number) for rule, number in rows if rule != "total"})
+
+    @property
     def nothing_to_do(self) -> bool:
         return self.code == 0 and "Nothing to be done" in self.output and not self.jobs
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from nebulift.tables import Row
 from workflow.runs import QUICK, Run
 
 ODD_NAMES = (
@@ -41,65 +42,6 @@ ODD_NAMES = (
 )
 
 
-@pytest.fixture(scope="module")
-def odd_run(tmp_path_factory: pytest.TempPathFactory, make_night: Callable[..., Path]) -> Run:
-    """Grade one frame under many odd names, in a night whose folder has an odd name too."""
-    folder = tmp_path_factory.mktemp("odd")
-    frames = make_night()
-    for number, name in enumerate(ODD_NAMES):
-        place = folder / "night" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(frames / f"light_000{1 + number % 4}.fits", place)
-    shutil.copytree(frames, folder / "it's <my> {night} #2 ünt")
-    nights = {"n": "../night", "m": "../it's <my> {night} #2 ünt"}
-    run = Run(folder / "run").configure(
-        {"nights": nights} | QUICK | {"chunk_size": 32, "train": {"minimum_per_class": 1000}}
-    )
-    run.succeed("sorted")
-    return run
-
-
-@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
-def test_a_frame_of_any_name_is_graded(odd_run: Run, name: str) -> None:
-    (score,) = (row for row in odd_run.table("scores/n.tsv", "scores") if row["frame"] == name)
-    assert (score["status"], score["error"]) == ("scored", "")
-    assert Path(score["path"]).samefile(odd_run.folder.parent / "night" / name)
-    (label,) = (row for row in odd_run.table("labels.tsv", "labels") if row["frame"] == name)
-    (placed,) = (row for row in odd_run.table("dataset/dataset.tsv", "dataset") if row["frame"] == name)
-    link = odd_run.results / "dataset" / placed["link"]
-    assert link.samefile(odd_run.folder.parent / "night" / name)
-    assert (odd_run.folder / placed["preview_path"]).is_file()
-    assert label["preview"] == Path(placed["preview_path"]).name
-    (sorted_row,) = (row for row in odd_run.table("sorted/n.tsv", "sorted") if row["frame"] == name)
-    assert Path(sorted_row["sorted_path"]).samefile(odd_run.folder.parent / "night" / name)
-    assert Path(sorted_row["sorted_path"]).is_relative_to(odd_run.results / "sorted" / "n" / sorted_row["decision"])
-
-
-def test_frames_of_odd_names_are_kept_apart(odd_run: Run) -> None:
-    for path, name in (("scores/n.tsv", "scores"), ("labels/n.tsv", "labels")):
-        assert sorted(odd_run.frames(path, name)) == sorted(ODD_NAMES)
-    links = [path for path in (odd_run.results / "dataset").rglob("*") if path.is_symlink()]
-    assert len(links) == 2 * (len(ODD_NAMES) + 4)
-    assert all(link.exists() for link in links)
-    assert len({row["sorted_path"] for row in odd_run.table("sorted/n.tsv", "sorted")}) == len(ODD_NAMES)
-    assert len({row["preview"] for row in odd_run.table("scores/n.tsv", "scores")}) == len(ODD_NAMES)
-
-
-def test_a_night_in_a_folder_of_an_odd_name_is_graded(odd_run: Run) -> None:
-    assert [row["status"] for row in odd_run.table("scores/m.tsv", "scores")] == ["scored"] * 4
-
-
-def test_frames_of_odd_names_are_graded_once(odd_run: Run) -> None:
-    assert odd_run("sorted").nothing_to_do
-
-
-def test_a_changed_frame_of_an_odd_name_is_graded_again(odd_run: Run, make_night: Callable[..., Path]) -> None:
-    shutil.copyfile(make_night(seed=7) / "light_0001.fits", odd_run.folder.parent / "night" / "<results>.fits")
-    outcome = odd_run.succeed("labels")
-    assert outcome.scored == ["<results>.fits"]
-    assert outcome.scored_and_reused == (1, len(ODD_NAMES) - 1)
-
-
 BROKEN_FILES = {
     "empty.fits": "empty file (0 bytes)",
     "truncated.fits": "truncated",
@@ -113,6 +55,7 @@ BROKEN_FILES = {
     "pipe.fits": "not a regular file",
     "forbidden.fits": "permission denied",
 }
+GOOD_FRAMES = [f"light_000{number}.fits" for number in (1, 2, 3, 4)]
 
 
 def write_calibration_frame(path: Path, kind: str) -> None:
@@ -120,12 +63,16 @@ def write_calibration_frame(path: Path, kind: str) -> None:
     fits.PrimaryHDU(pixels, fits.Header({"IMAGETYP": kind})).writeto(path)
 
 
-@pytest.fixture(scope="module")
-def broken_run(tmp_path_factory: pytest.TempPathFactory, make_night: Callable[..., Path]) -> Iterator[Run]:
-    """Grade four good frames and what may lie among them, without root's privilege to read everything."""
-    folder = tmp_path_factory.mktemp("broken")
-    night = folder / "night"
-    shutil.copytree(make_night(), night)
+def make_named_night(night: Path, frames: Path) -> None:
+    for number, name in enumerate(ODD_NAMES):
+        place = night / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(frames / f"light_000{1 + number % 4}.fits", place)
+
+
+def make_broken_night(night: Path, frames: Path) -> None:
+    """Put good frames into a folder, and what may lie among them; nothing may be written there."""
+    shutil.copytree(frames, night)
     whole = (night / "light_0001.fits").read_bytes()
     (night / "empty.fits").touch()
     (night / "truncated.fits").write_bytes(whole[: len(whole) // 2])
@@ -141,64 +88,123 @@ def broken_run(tmp_path_factory: pytest.TempPathFactory, make_night: Callable[..
     (night / "forbidden.fits").chmod(0)
     write_calibration_frame(night / "dark.fits", "Dark")
     night.chmod(0o555)
-    run = Run(folder / "run").configure({"nights": {"n": "../night"}} | QUICK | {"chunk_size": 32})
-    run.succeed("dataset", privileged=False)
+
+
+@pytest.fixture(scope="module")
+def odd_run(tmp_path_factory: pytest.TempPathFactory, make_night: Callable[..., Path]) -> Iterator[Run]:
+    """Sort four nights without root's privilege to read everything; the rules decide alone.
+
+    One of frames with odd names, one in a folder with an odd name, one of good and broken files, one of a broken file.
+    """
+    folder = tmp_path_factory.mktemp("odd")
+    make_named_night(folder / "named", make_night())
+    shutil.copytree(make_night(), folder / "it's <my> {night} #2 ünt")
+    make_broken_night(folder / "broken", make_night())
+    (folder / "hopeless").mkdir()
+    (folder / "hopeless" / "text.fits").write_text("clouds all night\n")
+    nights = {
+        "named": "../named",
+        "folder": "../it's <my> {night} #2 ünt",
+        "broken": "../broken",
+        "hopeless": str(folder / "hopeless"),
+    }
+    settings = QUICK | {"chunk_size": 32, "train": {"minimum_per_class": 1000}}
+    run = Run(folder / "run").configure({"nights": nights} | settings)
+    run.succeed("sorted", privileged=False)
     yield run
-    night.chmod(0o755)
+    (folder / "broken").chmod(0o755)
+
+
+def row_of(run: Run, kind: str, night: str, frame: str) -> Row:
+    (row,) = (row for row in run.table(f"{kind}/{night}.tsv", kind) if row["frame"] == frame)
+    return row
+
+
+def dataset_frames(run: Run, night: str) -> list[str]:
+    return [row["frame"] for row in run.table("dataset/dataset.tsv", "dataset") if row["night"] == night]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_a_frame_of_any_name_is_graded_and_sorted(odd_run: Run, name: str) -> None:
+    raw = odd_run.folder.parent / "named" / name
+    score = row_of(odd_run, "scores", "named", name)
+    assert (score["status"], score["error"]) == ("scored", "")
+    assert Path(score["path"]).samefile(raw)
+    (placed,) = (row for row in odd_run.table("dataset/dataset.tsv", "dataset") if row["frame"] == name)
+    assert (odd_run.results / "dataset" / placed["link"]).samefile(raw)
+    assert (odd_run.folder / placed["preview_path"]).is_file()
+    assert row_of(odd_run, "labels", "named", name)["preview"] == Path(placed["preview_path"]).name
+    place = row_of(odd_run, "sorted", "named", name)
+    assert Path(place["sorted_path"]).samefile(raw)
+    assert Path(place["sorted_path"]).is_relative_to(odd_run.results / "sorted" / "named" / place["decision"])
+
+
+def test_frames_of_odd_names_are_kept_apart(odd_run: Run) -> None:
+    for kind in ("scores", "labels", "predictions", "sorted"):
+        assert sorted(odd_run.frames(f"{kind}/named.tsv", kind)) == sorted(ODD_NAMES)
+    links = [path for path in (odd_run.results / "dataset").rglob("*") if path.is_symlink()]
+    assert len(links) == 2 * (len(ODD_NAMES) + 4 + 4)
+    assert all(link.exists() for link in links)
+    for kind, column in (("scores", "preview"), ("sorted", "sorted_path")):
+        assert len({row[column] for row in odd_run.table(f"{kind}/named.tsv", kind)}) == len(ODD_NAMES)
+
+
+def test_a_night_in_a_folder_of_an_odd_name_is_graded(odd_run: Run) -> None:
+    assert [row["status"] for row in odd_run.table("scores/folder.tsv", "scores")] == ["scored"] * 4
 
 
 @pytest.mark.parametrize(("name", "reason"), BROKEN_FILES.items())
-def test_a_file_that_is_no_frame_is_a_row_with_its_reason(broken_run: Run, name: str, reason: str) -> None:
-    (score,) = (row for row in broken_run.table("scores/n.tsv", "scores") if row["frame"] == name)
+def test_a_file_that_is_no_frame_is_a_row_with_its_reason(odd_run: Run, name: str, reason: str) -> None:
+    score = row_of(odd_run, "scores", "broken", name)
     assert score["status"] == "unreadable"
     assert score["error"]
     assert reason in score["error"]
-    (label,) = (row for row in broken_run.table("labels.tsv", "labels") if row["frame"] == name)
+    label = row_of(odd_run, "labels", "broken", name)
     assert (label["label"], label["reasons"]) == ("unreadable", f"unreadable: {score['error']}")
-    assert name not in broken_run.frames("dataset/dataset.tsv", "dataset")
+    assert row_of(odd_run, "predictions", "broken", name)["decision"] == "unreadable"
+    assert (odd_run.results / "sorted" / "broken" / "unreadable" / name).is_symlink()
+    assert name not in dataset_frames(odd_run, "broken")
 
 
-def test_broken_files_spoil_no_good_frame(broken_run: Run) -> None:
-    good = [f"light_000{number}.fits" for number in (1, 2, 3, 4)]
-    assert broken_run.frames("dataset/dataset.tsv", "dataset") == good
-    assert [row["label"] for row in broken_run.table("labels.tsv", "labels") if row["frame"] in good] == ["clean"] * 4
+def test_broken_files_spoil_no_good_frame(odd_run: Run) -> None:
+    assert dataset_frames(odd_run, "broken") == GOOD_FRAMES
+    labels = [row_of(odd_run, "labels", "broken", frame)["label"] for frame in GOOD_FRAMES]
+    assert labels == ["clean"] * 4
 
 
-def test_a_dark_frame_is_listed_and_skipped(broken_run: Run) -> None:
-    (score,) = (row for row in broken_run.table("scores/n.tsv", "scores") if row["frame"] == "dark.fits")
+def test_a_dark_frame_is_listed_and_skipped(odd_run: Run) -> None:
+    score = row_of(odd_run, "scores", "broken", "dark.fits")
     assert (score["status"], score["image_type"]) == ("skipped", "dark")
-    assert "dark.fits" not in broken_run.frames("labels.tsv", "labels")
+    assert "dark.fits" not in odd_run.frames("labels/broken.tsv", "labels")
 
 
-def test_nothing_is_written_into_a_night(broken_run: Run) -> None:
+def test_a_night_of_unreadable_files_alone_ends_well(odd_run: Run) -> None:
+    assert [row["label"] for row in odd_run.table("labels/hopeless.tsv", "labels")] == ["unreadable"]
+    assert dataset_frames(odd_run, "hopeless") == []
+
+
+def test_nothing_is_written_into_a_night(odd_run: Run) -> None:
     """The folder is read-only, so anything that tried would have failed."""
-    names = {path.name for path in (broken_run.folder.parent / "night").iterdir()}
-    assert names == {*BROKEN_FILES, "dark.fits", *(f"light_000{number}.fits" for number in (1, 2, 3, 4))}
+    names = {path.name for path in (odd_run.folder.parent / "broken").iterdir()}
+    assert names == {*BROKEN_FILES, *GOOD_FRAMES, "dark.fits"}
 
 
-def test_broken_files_are_read_once(broken_run: Run) -> None:
-    assert broken_run("dataset", privileged=False).nothing_to_do
+def test_odd_and_broken_files_are_graded_once(odd_run: Run) -> None:
+    assert odd_run("sorted", privileged=False).nothing_to_do
 
 
-def test_a_mended_link_and_a_file_that_became_readable_are_graded(
-    broken_run: Run, make_night: Callable[..., Path]
-) -> None:
-    night = broken_run.folder.parent / "night"
-    night.chmod(0o755)
-    shutil.copy2(make_night(seed=8) / "light_0001.fits", night / "gone.fits")
-    (night / "forbidden.fits").chmod(0o644)
-    outcome = broken_run.succeed("labels", privileged=False)
-    assert outcome.scored == ["broken-link.fits", "forbidden.fits", "gone.fits"]
-    labels = {row["frame"]: row["label"] for row in broken_run.table("labels.tsv", "labels")}
-    assert "unreadable" not in (labels["broken-link.fits"], labels["forbidden.fits"])
-
-
-def test_a_night_of_unreadable_files_alone_ends_well(new_run: Run, tmp_path: Path) -> None:
-    (tmp_path / "night").mkdir()
-    (tmp_path / "night" / "text.fits").write_text("clouds all night\n")
-    new_run.configure({"nights": {"n": "../night"}} | QUICK).succeed("dataset")
-    assert [row["label"] for row in new_run.table("labels.tsv", "labels")] == ["unreadable"]
-    assert new_run.table("dataset/dataset.tsv", "dataset") == []
+def test_what_is_changed_or_mended_is_graded_again(odd_run: Run, make_night: Callable[..., Path]) -> None:
+    """Also where Snakemake cannot watch the file: a name it trips over, a broken link, one it may not read."""
+    broken = odd_run.folder.parent / "broken"
+    broken.chmod(0o755)
+    frame = make_night(seed=8) / "light_0001.fits"
+    shutil.copyfile(frame, odd_run.folder.parent / "named" / "<results>.fits")
+    shutil.copy2(frame, broken / "gone.fits")
+    (broken / "forbidden.fits").chmod(0o644)
+    outcome = odd_run.succeed("labels", privileged=False)
+    assert outcome.scored == ["<results>.fits", "broken-link.fits", "forbidden.fits", "gone.fits"]
+    for name in ("broken-link.fits", "forbidden.fits"):
+        assert row_of(odd_run, "labels", "broken", name)["label"] != "unreadable"
 
 
 def test_a_night_without_any_light_frame_is_named(new_run: Run, tmp_path: Path) -> None:

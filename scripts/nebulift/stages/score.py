@@ -16,7 +16,6 @@ from nebulift.dataset.preview import PREVIEW_VERSION, make_preview, write_previe
 from nebulift.frames.frame import Frame, UnreadableFrame
 from nebulift.frames.listing import ListedFrame
 from nebulift.frames.reading import read_frame
-from nebulift.nights.order import capture_order
 from nebulift.scoring.score import FrameScore, ScoringSettings, score_frame
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.tables import Row, TableError, read_table, write_table
@@ -69,16 +68,6 @@ def score_chunk(
         rows.append({**row, "night": night, "frame": frame.name, "path": str(frame.path)})
     write_table(output, "scores", rows)
     logger.info("%s: %d scored, %d reused", night, len(rows) - reused, reused)
-
-
-def merge_scores(tables: Sequence[Path], output: Path, previews: Path) -> None:
-    """Join the chunk tables of a night in capture order; previews of frames that are gone are removed."""
-    rows = sorted((row for table in tables for row in read_table(table, "scores")), key=capture_order)
-    write_table(output, "scores", rows)
-    wanted = {row["preview"] for row in rows}
-    for preview in previews.glob("*.png"):
-        if preview.name not in wanted:
-            preview.unlink()
 
 
 def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDArray[np.uint8] | None]:
