@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup lint config clean
+.PHONY: demo test setup lint config benchmarks clean
 
 demo: setup
 	$(BIN)/nebulift simulate $(DEMO)/nights
@@ -44,6 +44,12 @@ lint: setup
 # config/config.yaml and the table in config/README.md, from config/schemas/config.schema.yaml
 config: setup
 	$(BIN)/python -m nebulift.config
+
+# The tables and plots in workflow_tests/benchmarks; an hour on two cores. Their peers are used where they are installed:
+# Debian's source-extractor and siril, and workflow_tests/benchmarks/requirements.txt.
+benchmarks: setup
+	$(BIN)/python workflow_tests/benchmarks/accuracy
+	$(BIN)/python workflow_tests/benchmarks/speed
 
 clean:
 	rm -rf $(VENV) $(DEMO)

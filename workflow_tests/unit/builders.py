@@ -1,5 +1,7 @@
 """Small frames and rows of tables that several tests build upon; everything random has a seed."""
 
+import functools
+import json
 import math
 import re
 from pathlib import Path
@@ -81,6 +83,29 @@ def write_frame(path: Path, pixels: NDArray[Any], **header: Any) -> Path:
     return path
 
 
+@functools.cache
+def star_list(
+    light: float = 1.0,
+    shift: tuple[float, float] = (0.0, 0.0),
+    stars: int = 150,
+    turn_deg: float = 0.0,
+    size: tuple[int, int] = (1000, 800),
+    seed: int = 7,
+) -> str:
+    """Return the column `stars` of a frame of (width, height): always the same field, moved, turned and dimmed."""
+    random = np.random.default_rng(seed)
+    width, height = size
+    places = random.uniform(-0.4, 1.4, (4 * stars, 2)) * size
+    flux = 10 ** random.uniform(4.0, 5.0, len(places)) * light
+    angle = math.radians(turn_deg)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    middle = (np.array(size) - 1) / 2
+    x, y = ((places - middle) @ turn.T + middle + shift).T
+    inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
+    listed = np.column_stack([x.round(1), y.round(1), flux.round(0)])[inside]
+    return json.dumps(listed[np.argsort(-listed[:, 2])][:stars].tolist())
+
+
 def score_row(frame: str = "a.fits", **changes: Any) -> Row:
     """Return the row of the score table of a good frame."""
     row: Row = {
@@ -102,6 +127,7 @@ def score_row(frame: str = "a.fits", **changes: Any) -> Row:
         "camera": "Camera",
         "telescope": "Telescope",
         "bayer_pattern": "",
+        "airmass": None,
         "width_px": 1000,
         "height_px": 800,
         "saturation_adu": 65535.0,
@@ -117,13 +143,18 @@ def score_row(frame: str = "a.fits", **changes: Any) -> Row:
         "eccentricity": 0.4,
         "position_angle_deg": 30.0,
         "elongation_order": 0.1,
+        "fwhm_tilt": 0.05,
         "flux_15th_adu": 50000.0,
         "flux_50th_adu": 50000.0,
         "empty_cells": 0.0,
+        "stars": star_list(),
         "streaks": "[]",
         "saturated_fraction": 0.0,
         "hot_pixel_count": 10,
         "hot_pixel_fraction": 1e-5,
+        "cosmic_ray_count": 3,
+        "dead_fraction": 0.0,
+        "hot_pixels": "[]",
         "preview": f"{frame}.png",
     }
     return row | changes

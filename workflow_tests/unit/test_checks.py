@@ -105,7 +105,7 @@ def test_a_reason_has_the_digits_that_it_needs(value: float, limits: Limits, thr
 
 
 def test_what_was_not_measured_says_nothing() -> None:
-    values = {"fwhm_ratio": None, "eccentricity": math.nan, "star_flux_ratio": math.inf, "star_count": 5.0}
+    values = {"fwhm_ratio": None, "eccentricity": math.nan, "transparency": math.inf, "star_count": 5.0}
     assert [found.check.column for found in run_checks(values, DEFAULT_LIMITS)] == ["star_count"]
     assert run_checks({}, DEFAULT_LIMITS) == []
 
@@ -123,9 +123,32 @@ def test_every_check_is_held_against_its_own_limits(check: Check) -> None:
     assert good.quality == pytest.approx(0.7)
 
 
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.unless], ids=lambda check: check.column)
+def test_a_frames_own_evidence_counts_only_where_the_night_has_none(check: Check) -> None:
+    bad = {check.column: 2 * DEFAULT_LIMITS[check.column].contaminated}
+    assert [found.check for found in run_checks(bad, DEFAULT_LIMITS)] == [check]
+    assert [found.check.column for found in run_checks({**bad, check.unless: 1.0}, DEFAULT_LIMITS)] == [check.unless]
+
+
 def test_columns_of_checks_are_their_own() -> None:
     assert len({check.column for check in CHECKS}) == len(CHECKS)
 
 
 def test_weak_evidence_is_marked_as_such() -> None:
-    assert [check.column for check in CHECKS if check.only_review] == ["background_ratio", "fwhm_px", "star_count"]
+    assert [check.column for check in CHECKS if check.only_review] == [
+        "background_bump",
+        "background_ratio",
+        "depth_loss_mag",
+        "fwhm_px",
+        "fwhm_tilt_excess",
+        "uneven_eccentricity_excess",
+        "star_count",
+    ]
+
+
+@pytest.mark.parametrize(("order", "word"), [(0.95, "tracking"), (0.2, "optics"), (None, "tracking")])
+def test_what_draws_out_stars_is_told_by_their_directions(order: float | None, word: str) -> None:
+    values = {"eccentricity": 0.95, "eccentricity_excess": 0.9, "elongation_order": order}
+    absolute, excess = run_checks(values, DEFAULT_LIMITS)
+    assert absolute.reason(0.3).startswith(f"{word}: eccentricity 0.95")
+    assert excess.reason(0.3).startswith("tracking: "), "this one is measured in one direction alone"

@@ -210,7 +210,7 @@ def test_thresholds_in_the_wrong_order_are_refused(low: float, high: float) -> N
 
 @pytest.mark.parametrize(
     ("check", "clean", "contaminated", "order"),
-    [("fwhm_ratio", 2, 1.5, "lower"), ("fwhm_ratio", 2, 2, "lower"), ("star_flux_ratio", 0.2, 0.5, "higher")],
+    [("fwhm_ratio", 2, 1.5, "lower"), ("fwhm_ratio", 2, 2, "lower"), ("transparency", 0.2, 0.5, "higher")],
 )
 def test_limits_in_the_wrong_order_are_refused(check: str, clean: float, contaminated: float, order: str) -> None:
     message = error_of({"label": {"limits": {check: {"clean": clean, "contaminated": contaminated}}}})

@@ -11,14 +11,15 @@ from nebulift.labels.checks import CHECKS
 from nebulift.labels.verdict import LABELS, Thresholds
 from nebulift.stages.label import label_night, label_rows, merge_labels
 from nebulift.tables import Row, TableError, columns, load_schema, read_table, write_table
-from unit.builders import is_true_as_printed, label_settings, score_row
+from unit.builders import is_true_as_printed, label_settings, score_row, star_list
 
-CLOUD = {"star_count": 60, "flux_15th_adu": 9000.0, "flux_50th_adu": 9000.0}
-TRAIL = {"streaks": json.dumps([[40.0, 0.0, 100.0, 900.0, 600.0, 2.0]])}
+CLOUD = {"star_count": 60, "stars": star_list(light=0.18)}
+TRAIL = {"streaks": json.dumps([[40.0, 0.0, 100.0, 900.0, 600.0, 2.0, 50.0]])}
+OVAL = {"eccentricity": 0.95, "elongation_order": 1.0}
 # Those that the tests speak of, so that a better calibration of the defaults fails none of them.
 LIMITS = {
     "streak_significance": {"clean": 11.0, "contaminated": 15.0},
-    "star_flux_ratio": {"clean": 0.75, "contaminated": 0.55},
+    "transparency": {"clean": 0.75, "contaminated": 0.55},
     "background_ratio": {"clean": 4.0, "contaminated": 8.0},
     "fwhm_ratio": {"clean": 1.4, "contaminated": 1.8},
     "eccentricity": {"clean": 0.84, "contaminated": 0.9},
@@ -52,14 +53,14 @@ def test_good_frames_are_clean_without_reasons(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_frame_is_told_with_value_and_limit(tmp_path: Path) -> None:
-    rows = labelled(tmp_path, night(cloudy=CLOUD, trail=TRAIL, soft={"fwhm_px": 6.6}, oval={"eccentricity": 0.95}))
+    rows = labelled(tmp_path, night(cloudy=CLOUD, trail=TRAIL, soft={"fwhm_px": 6.6}, oval=OVAL))
     assert {name: rows[f"{name}.fits"]["label"] for name in ("cloudy", "trail", "soft", "oval")} == dict.fromkeys(
         ("cloudy", "trail", "soft", "oval"), "contaminated"
     )
     assert rows["trail.fits"]["reasons"] == "streak: significance 40 > 15"
     assert rows["soft.fits"]["reasons"] == "focus: FWHM ratio 2.2 > 1.8"
-    assert rows["oval.fits"]["reasons"] == "tracking: eccentricity 0.95 > 0.9"
-    assert rows["cloudy.fits"]["reasons"].split("; ")[0] == "cloud: star flux ratio 0.18 < 0.55"
+    assert rows["oval.fits"]["reasons"].split("; ")[-1] == "tracking: eccentricity 0.95 > 0.9"
+    assert rows["cloudy.fits"]["reasons"].split("; ")[0] == "cloud: transparency 0.18 < 0.55"
     assert rows["trail.fits"]["streak_significance"] == 40
     assert rows["trail.fits"]["streak_significance_limit"] == 15
     assert {row["label"] for name, row in rows.items() if name.startswith("good")} == {"clean"}

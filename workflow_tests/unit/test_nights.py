@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,23 @@ from hypothesis import strategies as st
 from nebulift.nights.context import Context, group_of, night_context
 from nebulift.nights.order import capture_order
 from nebulift.tables import Row
-from unit.builders import label_settings, score_row
+from unit.builders import label_settings, score_row, star_list
 
 GROUP = 4
 CLEAN_RATIO = label_settings().limits["star_count_ratio"].clean
 CONTAMINATED_RATIO = label_settings().limits["star_count_ratio"].contaminated
 RELATIVE = (
+    "transparency",
+    "hidden_fraction",
     "star_count_ratio",
-    "star_flux_ratio",
     "fwhm_ratio",
     "background_ratio",
+    "background_bump",
     "background_structure_excess_sigma",
+    "eccentricity_excess",
+    "uneven_eccentricity_excess",
+    "fwhm_tilt_excess",
+    "depth_loss_mag",
 )
 
 
@@ -64,26 +71,34 @@ def test_frames_are_compared_with_their_own_group_alone() -> None:
         assert count_ratio(context) > 0.99
         assert context.fwhm_ratio == pytest.approx(1)
         assert context.background_ratio == pytest.approx(1)
-        assert context.star_flux_ratio == pytest.approx(1)
+        assert context.transparency == pytest.approx(1)
+        assert context.hidden_fraction == 0
+        assert context.evidence == "night"
         assert context.background_structure_excess_sigma == pytest.approx(0)
 
 
 def test_figures_are_relative_to_the_group() -> None:
     odd = {
         "star_count": 100,
-        "flux_15th_adu": 10_000.0,
-        "flux_50th_adu": 10_000.0,
+        "stars": star_list(light=0.2),
+        "eccentricity": 0.7,
+        "elongation_order": 1.0,
+        "fwhm_tilt": 0.8,
         "fwhm_px": 6.0,
         "background_adu": 5000.0,
         "background_structure_sigma": 2.1,
     }
     *good, bad = night_context(night(*[{}] * 9, odd), GROUP)
-    assert bad.star_flux_ratio == pytest.approx(0.2)
-    assert bad.fwhm_ratio == pytest.approx(2)
+    assert bad.transparency == pytest.approx(0.2, abs=0.01)
+    assert bad.eccentricity_excess == pytest.approx(0.7, abs=0.02), "what goes all ways adds nothing to one direction"
+    assert bad.fwhm_tilt_excess == pytest.approx(0.75, abs=0.1)
+    assert bad.depth_loss_mag == pytest.approx(2.5 * math.log10(1 / 0.2), abs=0.05)
+    assert bad.background_bump == pytest.approx(1), "what rises until the end is no bump"
+    assert bad.fwhm_ratio == pytest.approx(2 * ((1 - 0.7**2) / (1 - 0.4**2)) ** 0.25), "across the elongation"
     assert bad.background_ratio == pytest.approx(5)
     assert bad.background_structure_excess_sigma == pytest.approx(2)
     assert 0.25 < count_ratio(bad) < CONTAMINATED_RATIO
-    assert all(context.star_flux_ratio == pytest.approx(1) for context in good)
+    assert all(context.transparency == pytest.approx(1, abs=0.01) for context in good)
 
 
 def test_small_groups_abstain() -> None:
@@ -91,35 +106,38 @@ def test_small_groups_abstain() -> None:
     contexts = night_context(rows, GROUP)
     for context in contexts[: GROUP - 1]:
         assert context.group_frames == GROUP - 1
+        assert context.evidence == "frame alone"
         assert [getattr(context, column) for column in RELATIVE] == [None] * len(RELATIVE)
     for context in contexts[GROUP - 1 :]:
         assert None not in [getattr(context, column) for column in RELATIVE]
 
 
 def test_a_night_clouded_most_of_the_time_is_held_against_its_clear_frames() -> None:
-    cloud = {"star_count": 90, "flux_15th_adu": 15_000.0, "flux_50th_adu": 15_000.0}
+    cloud = {"star_count": 90, "stars": star_list(light=0.3)}
     rows = night(*[cloud] * 14, *[{}] * 6)
     contexts = night_context(rows, GROUP)
     for context in contexts[:14]:
         assert count_ratio(context) < CONTAMINATED_RATIO
-        assert context.star_flux_ratio == pytest.approx(0.3)
+        assert context.transparency == pytest.approx(0.3, abs=0.01)
     for context in contexts[14:]:
         assert count_ratio(context) > CLEAN_RATIO
-        assert context.star_flux_ratio == pytest.approx(1)
+        assert context.transparency == pytest.approx(1, abs=0.01)
 
 
 def test_sparse_fields_abstain() -> None:
-    few = {"flux_15th_adu": None, "flux_50th_adu": None}
+    few = {"stars": "[]"}
     for context in night_context(night(*[{"star_count": 9} | few] * 9, {"star_count": 1} | few), GROUP):
         assert context.star_count_ratio is None
-        assert context.star_flux_ratio is None
+        assert context.transparency is None
+        assert context.hidden_fraction is None
 
 
 def test_no_star_at_all_where_there_are_many_is_a_cloud() -> None:
-    none = {"star_count": 0, "fwhm_px": None, "flux_15th_adu": None, "flux_50th_adu": None}
+    none = {"star_count": 0, "fwhm_px": None, "stars": "[]"}
     *_, context = night_context(night(*[{}] * 9, none), GROUP)
     assert count_ratio(context) < CONTAMINATED_RATIO
-    assert context.star_flux_ratio is None
+    assert context.transparency is not None
+    assert context.transparency < 0.2, "stars that must have been seen and were not are counted"
     assert context.fwhm_ratio is None
 
 
@@ -141,13 +159,13 @@ def test_a_cloud_in_the_moonlight_is_seen_all_the_same() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_chance_alone_does_not_lower_the_count_ratio(stars: int, limit: float, seed: int) -> None:
     counts = np.random.default_rng(seed).poisson(stars, 30)
-    contexts = night_context(night(*({"star_count": int(count)} for count in counts)), GROUP)
+    contexts = night_context(night(*({"star_count": int(count), "stars": "[]"} for count in counts)), GROUP)
     assert all(count_ratio(context) > limit for context in contexts)
 
 
 def test_what_was_not_measured_is_not_compared() -> None:
     sky = ("background_adu", "background_noise_adu", "background_structure_sigma")
-    unmeasured = dict.fromkeys((*sky, "fwhm_px", "flux_15th_adu", "flux_50th_adu"))
+    unmeasured = dict.fromkeys((*sky, "fwhm_px", "fwhm_tilt", "eccentricity")) | {"stars": "[]"}
     *_, context = night_context(night(*[{}] * 5, unmeasured), GROUP)
     assert [getattr(context, column) for column in RELATIVE] == [None] * len(RELATIVE)
 
@@ -165,7 +183,7 @@ Line = tuple[float, float, float, float]
 
 
 def streaks(*lines: Line, significance: float = 20.0) -> dict[str, str]:
-    return {"streaks": json.dumps([[significance, *line, 2.0] for line in lines])}
+    return {"streaks": json.dumps([[significance, *line, 2.0, 30.0] for line in lines])}
 
 
 def line_through(x: float, y: float, angle_deg: float, length: float) -> Line:
@@ -178,7 +196,7 @@ def kept(contexts: list[Context]) -> list[bool]:
 
 
 def test_the_strongest_streak_counts() -> None:
-    both = json.dumps([[12.5, 0, 0, 500, 500, 2], [31.5, 0, 300, 500, 0, 3]])
+    both = json.dumps([[12.5, 0, 0, 500, 500, 2, 9], [31.5, 0, 300, 500, 0, 3, 40]])
     strong, none = night_context(night({"streaks": both}, {}), GROUP)
     assert (strong.streak_significance, strong.persistent_streaks) == (31.5, 0)
     assert (none.streak_significance, none.persistent_streaks) == (0.0, 0)
@@ -275,6 +293,176 @@ def test_lines_persist_through_groups() -> None:
 def test_several_streaks_of_one_frame_do_not_confirm_each_other() -> None:
     close = [(100, 100 + offset, 900, 700 + offset) for offset in (0, 1, 2)]
     assert kept(night_context(night(streaks(*close), {}), GROUP)) == [True, False]
+
+
+def dithered(number: int, step: float = 20.0) -> dict[str, str]:
+    """Return the columns of a frame that points `step` px further than the one before, in x and in y."""
+    shift = (step * number, step * number)
+    return {"date_obs": f"2024-09-09T21:{number:02d}:00.000", "stars": star_list(shift=shift)}
+
+
+def test_a_line_that_stays_in_two_frames_though_the_sky_moved_is_the_detectors() -> None:
+    across = streaks((100, 700, 900, 100))
+    rows = night(*({**dithered(number), **(across if number < 2 else {})} for number in range(5)))
+    assert kept(night_context(rows, GROUP)) == [False] * 5
+
+
+def test_a_line_in_two_frames_that_point_alike_may_be_a_trail() -> None:
+    line = streaks((100, 700, 900, 100))
+    rows = night(*({**dithered(number, step=1.0), **(line if number < 2 else {})} for number in range(5)))
+    assert kept(night_context(rows, GROUP)) == [True] * 2 + [False] * 3
+
+
+def test_a_line_that_moves_with_the_sky_is_an_object() -> None:
+    rows = night(
+        *(
+            {
+                **dithered(number),
+                **streaks((200 + 20 * number, 600 + 20 * number, 500 + 20 * number, 300 + 20 * number)),
+            }
+            for number in range(6)
+        )
+    )
+    contexts = night_context(rows, GROUP)
+    assert kept(contexts) == [False] * 6
+    assert [context.persistent_streaks for context in contexts] == [1] * 6
+
+
+Sky = tuple[float, float, float, float]
+"""x, y, direction in degrees and length of a line in the sky."""
+
+
+def sky_night(frames: int, lines: Callable[[int], list[tuple[Sky, float, float]]], turn_deg: float = 0.0) -> list[Row]:
+    """Return frames that are dithered, and flipped half-way, with `lines` (where, width, brightness) of the sky each.
+
+    The field turns by `turn_deg` from frame to frame.
+    """
+    random = np.random.default_rng(11)
+    rows = []
+    for number in range(frames):
+        shift = tuple(random.uniform(-20, 20, 2).round(1))
+        turned = turn_deg * number + (180.0 if number >= frames / 2 else 0.0)
+        angle, middle = math.radians(turned), np.array([499.5, 399.5])
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        listed = []
+        for where, width, brightness in lines(number):
+            ends = (np.array(line_through(*where)).reshape(2, 2) - middle) @ turn.T + middle + shift
+            listed.append([15.0, *ends.ravel(), width, brightness])
+        changes = {"stars": star_list(shift=shift, turn_deg=turned), "streaks": json.dumps(listed)}
+        rows.append(score_row(f"{number:03d}.fits", date_obs=f"2024-09-09T21:{number:02d}:00.000", **changes))
+    return rows
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 0.4])
+@pytest.mark.parametrize("frames", [5, 12, 40])
+def test_what_belongs_to_the_sky_is_known_by_its_middle(frames: int, turn_deg: float) -> None:
+    # A galaxy seen from its edge: from frame to frame another part of it is listed, in another direction.
+    random = np.random.default_rng(4)
+
+    def galaxy(_: int) -> list[tuple[Sky, float, float]]:
+        x, y = np.array([420, 330]) + random.uniform(-4, 4, 2)
+        return [((x, y, 25 + random.uniform(-4, 4), random.uniform(120, 180)), 5.0, random.uniform(15, 30))]
+
+    assert kept(night_context(sky_night(frames, galaxy, turn_deg), GROUP)) == [False] * frames
+
+
+def test_a_nebula_has_lines_in_all_directions() -> None:
+    random = np.random.default_rng(4)
+
+    def nebula(_: int) -> list[tuple[Sky, float, float]]:
+        return [((*(np.array([420, 330]) + random.uniform(-20, 20, 2)), random.uniform(0, 180), 150), 10.0, 20.0)]
+
+    contexts = night_context(sky_night(12, nebula), GROUP)
+    assert kept(contexts) == [False] * 12
+
+
+def test_a_trail_along_a_galaxy_is_kept() -> None:
+    galaxy: tuple[Sky, float, float] = ((420, 330, 25, 150), 6.0, 20.0)
+    long: tuple[Sky, float, float] = ((430, 334, 25, 600), 4.0, 20.0)
+    bright: tuple[Sky, float, float] = ((430, 334, 25, 150), 4.0, 100.0)
+    found = night_context(sky_night(10, lambda number: [galaxy, *({3: [long], 6: [bright]}.get(number, []))]), GROUP)
+    assert kept(found) == [number in (3, 6) for number in range(10)]
+
+
+@pytest.mark.parametrize("frames", [5, 12, 40])
+def test_three_trails_that_have_nothing_in_common_are_kept(frames: int) -> None:
+    random = np.random.default_rng(8)
+
+    def trails(number: int) -> list[tuple[Sky, float, float]]:
+        if number not in (0, 2, 4):
+            return []
+        return [((*random.uniform(300, 500, 2), random.uniform(0, 180), 700), 3.0, 30.0)]
+
+    found = night_context(sky_night(frames, trails), GROUP)
+    assert kept(found) == [number in (0, 2, 4) for number in range(frames)]
+
+
+@pytest.mark.parametrize(("order", "common", "uneven"), [(1.0, 0.7, 0.0), (0.0, 0.0, 0.7)])
+def test_elongation_in_one_direction_is_told_from_that_of_the_optics(
+    order: float, common: float, uneven: float
+) -> None:
+    round_stars, odd = {"eccentricity": 0.1}, {"eccentricity": 0.7, "elongation_order": order}
+    *_, context = night_context(night(*[round_stars] * 9, odd), GROUP)
+    assert context.eccentricity_excess == pytest.approx(common, abs=0.03)
+    assert context.uneven_eccentricity_excess == pytest.approx(uneven, abs=0.03)
+
+
+@pytest.mark.parametrize(("angle_deg", "most", "least"), [(30.0, 0.05, 0.0), (210.0, 0.05, 0.0), (120.0, 0.7, 0.55)])
+def test_an_elongation_counts_by_its_direction(angle_deg: float, most: float, least: float) -> None:
+    usual = {"eccentricity": 0.6, "elongation_order": 0.95}
+    rows = night(*[usual] * 9, {**usual, "position_angle_deg": angle_deg})
+    *_, context = night_context(rows, GROUP)
+    assert context.eccentricity_excess is not None
+    assert least <= context.eccentricity_excess <= most
+
+
+def test_a_mount_that_wanders_all_night_is_usual_and_a_knock_is_not() -> None:
+    random = np.random.default_rng(2)
+    wandering = [
+        {"eccentricity": 0.5, "elongation_order": 0.9, "position_angle_deg": float(angle)}
+        for angle in random.uniform(0, 180, 20)
+    ]
+    *usual, knock = night_context(
+        night(*wandering, {"eccentricity": 0.85, "elongation_order": 0.99, "position_angle_deg": 8.0}), GROUP
+    )
+    told = [context.eccentricity_excess or 0.0 for context in usual]
+    assert np.median(told) < 0.2
+    assert (knock.eccentricity_excess or 0.0) > max(*told, 0.6)
+
+
+def test_round_frames_of_a_night_of_bad_tracking_are_none_the_worse() -> None:
+    trailed = {"eccentricity": 0.9, "elongation_order": 1.0}
+    contexts = night_context(night(*[trailed] * 6, *[{"eccentricity": 0.1}] * 4), GROUP)
+    assert all((context.eccentricity_excess or 0.0) <= 0.1 for context in contexts)
+
+
+def test_what_bad_tracking_draws_out_is_in_focus() -> None:
+    # Twice as long as wide: 1.41 times as wide a circle has the same area.
+    trailed = {"eccentricity": math.sqrt(0.75), "elongation_order": 1.0, "fwhm_px": 3.0 * math.sqrt(2)}
+    *_, context = night_context(night(*[{"eccentricity": 0.0}] * 9, trailed), GROUP)
+    assert context.fwhm_ratio == pytest.approx(1.0)
+
+
+def test_stars_that_widen_as_the_target_sinks_are_in_focus() -> None:
+    airmass = np.linspace(1, 2, 20)
+    rows = night(*({"airmass": air, "fwhm_px": 3.0 * air**0.6} for air in airmass))
+    rows[4]["fwhm_px"] *= 1.6
+    told = [context.fwhm_ratio or 0.0 for context in night_context(rows, GROUP)]
+    assert told.pop(4) == pytest.approx(1.6, abs=0.02)
+    assert told == pytest.approx([1.0] * 19, abs=0.02)
+    far = night_context(night(*({"airmass": air, "fwhm_px": 3.0 * air**2} for air in airmass)), GROUP)[-1]
+    assert (far.fwhm_ratio or 0.0) > 1.5, "the air explains no more than it can do"
+
+
+def test_depth_is_lost_to_a_bright_sky_and_to_thin_light_alike() -> None:
+    bright = {"background_noise_adu": 20.0 * math.sqrt(10)}
+    thin = {"stars": star_list(light=0.5)}
+    *dark, by_sky, by_cloud = night_context(night(*[{}] * 8, bright, thin), GROUP)
+    assert by_sky.depth_loss_mag == pytest.approx(1.25, abs=0.03)
+    assert by_cloud.depth_loss_mag == pytest.approx(0.75, abs=0.03)
+    assert max(context.depth_loss_mag or 0.0 for context in dark) < 0.02
+    moonlit = night_context(night(*[bright] * 8), GROUP)
+    assert max(context.depth_loss_mag or 0.0 for context in moonlit) < 0.02, "bright throughout is usual"
 
 
 def test_capture_order_is_by_time_then_by_name_and_undated_last() -> None:

@@ -79,11 +79,58 @@ def test_a_frame_becomes_a_row_and_a_preview(night: Night) -> None:
     assert list(row) == columns("scores")
 
 
+def test_stars_are_listed_with_their_light(night: Night) -> None:
+    night.put("a.fits")
+    row = night.score()["a.fits"]
+    stars = json.loads(row["stars"])
+    assert len(stars) == row["star_count"]
+    assert [flux for *_, flux in stars] == sorted((flux for *_, flux in stars), reverse=True)
+    assert stars[14][2] == pytest.approx(row["flux_15th_adu"], rel=1e-3)
+    assert all(0 <= x < SHAPE[1] and 0 <= y < SHAPE[0] for x, y, _ in stars)
+
+
+def test_a_saturated_star_is_listed_without_light(night: Night) -> None:
+    pixels = star_field(SHAPE, stars=20)
+    pixels[58:63, 78:83] = 80_000
+    write_frame(night.raw / "a.fits", pixels)
+    (star,) = [star for star in json.loads(night.score()["a.fits"]["stars"]) if star[2] == 0]
+    assert star[:2] == pytest.approx([80, 60], abs=1)
+
+
+def test_hot_pixels_are_listed_by_their_places(night: Night) -> None:
+    pixels = star_field(SHAPE, stars=20)
+    places = [[13, 7], [100, 33], [150, 111]]
+    for x, y in places:
+        pixels[y, x] += 5000
+    write_frame(night.raw / "a.fits", pixels)
+    assert sorted(json.loads(night.score()["a.fits"]["hot_pixels"])) == places
+
+
+@pytest.mark.parametrize(
+    ("header", "airmass"),
+    [
+        ({"AIRMASS": 1.25, "CENTALT": 30.0}, 1.25),
+        ({"CENTALT": 30.0}, 1.993),
+        ({"OBJCTALT": "90.0"}, 1.0),
+        ({"AIRMASS": -1.0}, None),
+        ({"CENTALT": -5.0}, None),
+        ({}, None),
+    ],
+)
+def test_the_airmass_is_the_headers_or_follows_from_the_altitude(
+    night: Night, header: dict[str, Any], airmass: float | None
+) -> None:
+    night.put("a.fits", **header)
+    told = night.score()["a.fits"]["airmass"]
+    assert told == (airmass if airmass is None else pytest.approx(airmass, abs=2e-3))
+
+
 def test_streaks_are_listed_with_their_ends(night: Night) -> None:
     write_frame(night.raw / "a.fits", with_trail(star_field((240, 320), stars=20)))
     streaks = json.loads(night.score()["a.fits"]["streaks"])
-    significance, x1, y1, x2, y2, _ = max(streaks)
+    significance, x1, y1, x2, y2, _, brightness = max(streaks)
     assert significance > 15
+    assert 0 < brightness < 220
     assert np.hypot(x2 - x1, y2 - y1) > 200
     assert (y2 - y1) / (x2 - x1) == pytest.approx(0.5, abs=0.05)
 
@@ -299,10 +346,10 @@ def test_a_frame_that_cannot_be_measured_becomes_a_row_and_the_rest_is_scored(
     night.put("c.fits")
     measure = stage.score_frame
 
-    def odd(frame: Any, settings: Any) -> Any:
+    def odd(frame: Any, settings: Any, **options: Any) -> Any:
         if frame.metadata.object == "odd":
             raise ZeroDivisionError("of a kind never met")
-        return measure(frame, settings)
+        return measure(frame, settings, **options)
 
     monkeypatch.setattr(stage, "score_frame", odd)
     rows = night.score()
@@ -316,7 +363,7 @@ def test_a_frame_that_cannot_be_measured_becomes_a_row_and_the_rest_is_scored(
 def test_what_could_not_be_measured_is_tried_again_only_if_it_was_the_machine(
     night: Night, outcome: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, kept: bool
 ) -> None:
-    def odd(*_: Any) -> Any:
+    def odd(*_: Any, **options: Any) -> Any:
         raise error
 
     night.put("a.fits")

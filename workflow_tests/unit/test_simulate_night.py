@@ -21,6 +21,7 @@ from nebulift.simulate.night import (
     Camera,
     CloudBank,
     FrameRecipe,
+    Occlusion,
     Sky,
     Telescope,
     Trail,
@@ -28,6 +29,7 @@ from nebulift.simulate.night import (
     simulate_night,
     simulate_nights,
     tiny_night,
+    truth_table,
 )
 from nebulift.simulate.plan import plan_night
 
@@ -190,10 +192,27 @@ def test_the_truth_tells_what_was_rendered(tmp_path: Path) -> None:
     assert (streak.trail_peak_sigma, streak.trail_length_px) == (9.0, pytest.approx(199.0, abs=1.5))
     assert (blurred.defocus_px, blurred.tracking_px) == (4.5, 6.25)
     assert {row.night for row in (clean, veil)} == {"n"}
+    assert streak.trail_ends_px == "0,74,199,74;10,20,50,50"
+    assert (clean.trail_ends_px, clean.occlusion, clean.rotation_deg) == ("none", 0.0, 0.0)
+    assert blurred.star_fwhm_px > 1.5 * clean.star_fwhm_px > 1.5 * clean.fwhm_px
     level = {row.frame: float(np.median(pixels_of(tmp_path / "n" / row.frame))) for row in (clean, veil, dawn)}
     for row in (clean, veil, dawn):
         assert level[row.frame] == pytest.approx(row.background_adu, rel=0.02)
     assert level[dawn.frame] - 500 > 4 * (level[clean.frame] - 500)
+
+
+def test_the_truth_reads_back_with_occlusion_and_flip(tmp_path: Path) -> None:
+    recipes = [FrameRecipe(), FrameRecipe(occlusion=Occlusion(0.25, 30.0)), FrameRecipe()]
+    telescope = Telescope(flips_at_meridian=True)
+    rows = tiny_night(
+        tmp_path / "n", frames=3, recipes=recipes, telescope=telescope, sky=Sky(transit_hours=0.03), exposure_s=60.0
+    )
+    (tmp_path / "truth.tsv").write_text(truth_table(rows))
+    truth = pd.read_csv(tmp_path / "truth.tsv", sep="\t", keep_default_na=False)
+    assert list(truth["occlusion"]) == [0.0, 0.25, 0.0]
+    assert list(truth["rotation_deg"]) == [0.0, 0.0, 180.0]
+    assert list(truth["artifacts"]) == ["none", "occlusion", "none"]
+    assert list(truth["trail_ends_px"]) == ["none"] * 3
 
 
 def test_a_tiny_night_is_clean_and_has_stars_enough_to_measure(tmp_path: Path) -> None:
@@ -235,6 +254,8 @@ def test_recipes_must_be_as_many_as_frames(tmp_path: Path) -> None:
         (FrameRecipe(defocus_px=1.9, tracking_px=2.9), (), "clean"),
         (FrameRecipe(defocus_px=2.0), ("defocus",), "contaminated"),
         (FrameRecipe(tracking_px=3.0, twilight=3.0), ("tracking", "twilight"), "contaminated"),
+        (FrameRecipe(occlusion=Occlusion(0.04, 0.0)), (), "clean"),
+        (FrameRecipe(occlusion=Occlusion(0.05, 0.0)), ("occlusion",), "contaminated"),
     ],
 )
 def test_verdict_and_artifacts_follow_from_the_recipe(

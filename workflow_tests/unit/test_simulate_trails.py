@@ -100,6 +100,33 @@ def test_dashes_are_lit_half_of_the_way() -> None:
     assert np.count_nonzero(np.diff(lit.astype(int))) == pytest.approx(340 / 20, abs=1.5)
 
 
+def test_a_meteor_rises_and_fades_along_its_path() -> None:
+    meteor = Trail(100.0, 90.0, 400.0, 300.0, 40.0, taper=1.0)
+    along = cv2.blur(rectified(meteor)[98:103].mean(axis=0)[None], (15, 1))[0]
+    start, length = 250 - math.hypot(300, 210) / 2, math.hypot(300, 210)
+    way = {share: along[round(start + share * length)] for share in (0.05, 0.3, 2 / 3, 0.95)}
+    assert way[0.05] < 0.1 * way[2 / 3]
+    assert way[0.95] < 0.4 * way[2 / 3]
+    assert way[0.3] == pytest.approx(6.75 * 0.3**2 * 0.7 * way[2 / 3], rel=0.1)
+    assert along.max() == pytest.approx(way[2 / 3], rel=0.06)
+
+
+@pytest.mark.parametrize("depth", [0.5, 1.0])
+def test_a_tumbler_flashes_with_its_period_and_depth(depth: float) -> None:
+    trail = replace(across(15.0, 60.0), flash_px=40.0, flash_depth=depth)
+    along = rectified(trail)[100, 90:410]
+    strength = np.abs(np.fft.rfft(along - along.mean()))
+    assert np.argmax(strength) == 320 / 40
+    assert along.mean() == pytest.approx(60.0 * (1 - depth / 2), rel=0.05)
+    assert np.percentile(along, 5) == pytest.approx(60.0 * (1 - depth), abs=6.0)
+
+
+def test_the_ends_inside_the_frame_are_those_of_a_short_trail_or_the_edges() -> None:
+    assert Trail(150.0, 120.0, 330.0, 255.0, 1.0).inside(WIDTH, HEIGHT) == ((150, 120), (330, 255))
+    assert across(0.0, 1.0, offset=10.5).inside(WIDTH, HEIGHT) == ((0, 210), (WIDTH - 1, 210))
+    assert across(0.0, 1.0, offset=3000.0).inside(WIDTH, HEIGHT) is None
+
+
 def test_offset_places_the_trail_beside_the_centre() -> None:
     image = np.zeros((HEIGHT, WIDTH), dtype=np.float32)
     add_trail(image, across(0.0, 1.0, offset=60.0), 10.0, LineProfile(3.0, 3.5))

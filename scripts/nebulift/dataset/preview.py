@@ -20,18 +20,18 @@ if TYPE_CHECKING:  # training reads previews without what scoring needs
 
 PREVIEW_SIZE_PX = 224
 _MOSAIC_SIDE = 7  # 7 x 7 cut-outs
+_PEAK_SAMPLES = 4  # pixels along each side of which a pixel of the preview shows the brightest
 _CUT_OUT_PX = PREVIEW_SIZE_PX // _MOSAIC_SIDE
 
 
 def make_preview(score: "FrameScore") -> NDArray[np.uint8]:
     """Return the preview (224, 224, 3), uint8, of a scored frame: thumbnail, peaks, star mosaic."""
-    residual, noise = score.residual, score.background.noise_adu
-    signal = residual / np.float32(noise)
+    residual, noise = score.residual, np.float32(score.background.noise_adu)
     # The thumbnail shows the sky as it is, brighter clouds and all, against the frame's own middle level.
-    sky = score.background.level - np.float32(score.background.level_adu)
-    thumbnail = _stretch(_shrink(signal + sky / np.float32(noise)), low=-6.0, high=60.0)
-    peaks = _stretch(_shrink_to_peaks(np.where(score.hot, np.float32(0), signal)), low=0.0, high=200.0)
-    return np.stack([thumbnail, peaks, _star_mosaic(signal, score)], axis=-1)
+    light = _shrink(residual) + _shrink(score.background.level_map) - np.float32(score.background.level_adu)
+    thumbnail = _stretch(light / noise, low=-6.0, high=60.0)
+    peaks = _stretch(_shrink_to_peaks(residual) / noise, low=0.0, high=200.0)
+    return np.stack([thumbnail, peaks, _star_mosaic(score)], axis=-1)
 
 
 def write_preview(path: Path, preview: NDArray[np.uint8]) -> None:
@@ -62,18 +62,26 @@ def _shrink(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _shrink_to_peaks(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Shrink so that each pixel shows the brightest of those it stands for, lightly smoothed against noise."""
-    smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
     height, width = image.shape
+    # Averaging over a few pixels smooths a large frame enough, and leaves less to be done.
+    step = max(1, min(height, width) // (_PEAK_SAMPLES * PREVIEW_SIZE_PX))
+    if step > 1:
+        cropped = image[: height - height % step, : width - width % step]
+        smooth = cv2.resize(cropped, (width // step, height // step), interpolation=cv2.INTER_AREA)
+    else:
+        smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
+    height, width = smooth.shape
     kernel = (max(1, -(-width // PREVIEW_SIZE_PX)), max(1, -(-height // PREVIEW_SIZE_PX)))
     widened = cv2.dilate(smooth, np.ones(kernel[::-1], np.uint8))
     size = (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX)
     return np.asarray(cv2.resize(widened, size, interpolation=cv2.INTER_NEAREST), dtype=np.float32)
 
 
-def _star_mosaic(signal: NDArray[np.float32], score: "FrameScore") -> NDArray[np.uint8]:
+def _star_mosaic(score: "FrameScore") -> NDArray[np.uint8]:
     """Return 7 x 7 cut-outs of the brightest unsaturated stars, each scaled to its own peak; 0 where there is none."""
     mosaic = np.zeros((PREVIEW_SIZE_PX, PREVIEW_SIZE_PX), dtype=np.uint8)
-    height, width = signal.shape
+    residual, noise = score.residual, np.float32(score.background.noise_adu)
+    height, width = residual.shape
     half = _CUT_OUT_PX // 2
     place = 0
     for x, y in zip(np.rint(score.stars.x_px).astype(int), np.rint(score.stars.y_px).astype(int), strict=True):
@@ -81,7 +89,7 @@ def _star_mosaic(signal: NDArray[np.float32], score: "FrameScore") -> NDArray[np
             break
         if not (half <= x < width - half and half <= y < height - half) or score.saturated[y, x]:
             continue
-        cut_out = signal[y - half : y + half, x - half : x + half]
+        cut_out = residual[y - half : y + half, x - half : x + half] / noise
         row, column = divmod(place, _MOSAIC_SIDE)
         target = np.s_[row * _CUT_OUT_PX : (row + 1) * _CUT_OUT_PX, column * _CUT_OUT_PX : (column + 1) * _CUT_OUT_PX]
         mosaic[target] = _stretch(cut_out, low=-3.0, high=max(10.0, float(cut_out.max())))
@@ -89,7 +97,7 @@ def _star_mosaic(signal: NDArray[np.float32], score: "FrameScore") -> NDArray[np
     return mosaic
 
 
-def _stretch(image: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+def _stretch(image: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
     """Bring [low, high] in units of the sky noise to 0 to 255 by an asinh curve (Lupton et al. 2004)."""
     share = np.clip((image - low) / (high - low), 0, 1)
     curve = np.arcsinh(share * 20) / np.arcsinh(20.0)

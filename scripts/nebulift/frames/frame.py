@@ -33,6 +33,7 @@ class CaptureMetadata:
     gain : the camera's gain setting or its e-/ADU, whichever the file calls GAIN.
     ccd_temp_c : sensor temperature in degrees Celsius; its set point where the sensor's own is not given.
     bayer_pattern : colours of the 2 x 2 cell of a mosaic ("RGGB"), "" for a mono or a debayered frame.
+    airmass : 1 at the zenith; worked out from the altitude where the file gives only that.
     """
 
     image_type: str = "light"
@@ -45,6 +46,7 @@ class CaptureMetadata:
     camera: str = ""
     telescope: str = ""
     bayer_pattern: str = ""
+    airmass: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

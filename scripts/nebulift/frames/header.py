@@ -34,6 +34,8 @@ _CCD_TEMPERATURE = (
 _CAMERA = ("INSTRUME", "CAMERA", "DETECTOR")
 _TELESCOPE = ("TELESCOP", "TELESCOPE")
 _BAYER = ("BAYERPAT", "BAYRPAT", "COLORTYP")
+_AIRMASS = ("AIRMASS", "AMSTART", "SECZ")
+_ALTITUDE = ("OBJCTALT", "CENTALT", "ALTITUDE", "ALT", "TELALT", "ALT-OBS")
 _SATURATION = ("SATURATE", "SATLEVEL", "SATURATN", "SATVALUE")
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eEdD][+-]?\d+)?(?![\d:/.,])")
@@ -97,6 +99,7 @@ def capture_metadata(keywords: Keywords) -> CaptureMetadata:
         camera=keywords.text(_CAMERA),
         telescope=keywords.text(_TELESCOPE),
         bayer_pattern=_bayer_pattern(keywords.texts((*_BAYER, *_FILTER))),
+        airmass=_airmass(keywords.number(_AIRMASS, 1, 20), keywords.number(_ALTITUDE, 2, 90)),
     )
 
 
@@ -153,6 +156,13 @@ def _ccd_temperature(values: list[float]) -> float | None:
         if -150 <= celsius < 100:
             return celsius
     return None
+
+
+def _airmass(stated: float | None, altitude_deg: float | None) -> float | None:
+    """Give the airmass that is stated, else the one at this altitude (Pickering 2002)."""
+    if stated is not None or altitude_deg is None:
+        return stated
+    return 1 / math.sin(math.radians(altitude_deg + 244 / (165 + 47 * altitude_deg**1.1)))
 
 
 def _bayer_pattern(texts: list[str]) -> str:

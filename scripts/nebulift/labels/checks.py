@@ -10,7 +10,9 @@ class Check:
     """One check: `reason` is the word for failing it, `column` the value in the label table, `ideal` a faultless one's.
 
     `words` describe the value in a reason. `lowest_quality` is as low as this check alone may bring a frame. What is
-    `only_review` never makes a frame contaminated, wherever the thresholds are.
+    `only_review` never makes a frame contaminated, wherever the thresholds are. What a frame tells by itself is weaker
+    than what the night tells of it: a check is left out where the column `unless` has a value. Where the stars are not
+    elongated in one direction, the reason is `unordered`, if there is such a word.
     """
 
     column: str
@@ -19,20 +21,28 @@ class Check:
     words: str
     lowest_quality: float = 0.0
     only_review: bool = False
+    unless: str = ""
+    unordered: str = ""
 
 
 # Bright sky alone may be the moon or the dawn, and a frame with few stars an empty field: these only ask for a look.
 CHECKS = (
     Check("streak_significance", 5.5, "streak", "significance"),
-    Check("star_flux_ratio", 1.0, "cloud", "star flux ratio"),
+    Check("transparency", 1.0, "cloud", "transparency"),
+    Check("hidden_fraction", 0.0, "cloud", "share of the field hidden"),
     Check("star_count_ratio", 1.0, "cloud", "star count ratio"),
-    Check("empty_cells", 0.0, "cloud", "share of the field without stars"),
+    Check("empty_cells", 0.0, "cloud", "share of the field without stars", unless="hidden_fraction"),
     Check("background_structure_excess_sigma", 0.0, "cloud", "background structure in sigma above the group's", 0.2),
+    Check("background_bump", 1.0, "cloud", "sky against the night's slow way", only_review=True),
     Check("background_ratio", 1.0, "background", "ratio to the group", only_review=True),
+    Check("depth_loss_mag", 0.0, "depth", "magnitudes lost against the group's best", only_review=True),
     Check("background_of_saturation", 0.0, "background", "share of the saturation level"),
     Check("fwhm_ratio", 1.0, "focus", "FWHM ratio"),
-    Check("fwhm_px", 4.0, "focus", "FWHM in pixels", only_review=True),
-    Check("eccentricity", 0.4, "tracking", "eccentricity"),
+    Check("fwhm_px", 4.0, "focus", "FWHM in pixels", only_review=True, unless="fwhm_ratio"),
+    Check("fwhm_tilt_excess", 0.0, "optics", "tilt above the group's", only_review=True),
+    Check("eccentricity", 0.4, "tracking", "eccentricity", unordered="optics"),
+    Check("eccentricity_excess", 0.0, "tracking", "eccentricity above the group's"),
+    Check("uneven_eccentricity_excess", 0.0, "optics", "uneven eccentricity above the group's", only_review=True),
     Check("star_count", 1.0, "stars", "count", only_review=True),
     Check("saturated_fraction", 0.0, "saturation", "share of the pixels"),
     Check("hot_pixel_fraction", 0.0, "hot pixels", "share of the pixels"),
@@ -55,6 +65,7 @@ class Limits:
 
 # The logistic function at 0.7; at 0.3 it is the negative.
 _CLEAN_QUALITY = 0.7
+_ORDERED = 0.6  # of the elongation: from here on the stars agree upon its direction
 _LOGIT = math.log(_CLEAN_QUALITY / (1 - _CLEAN_QUALITY))
 _LARGEST = 60.0  # exponent beyond which nothing changes any more
 
@@ -87,19 +98,19 @@ def limit_at(threshold: float, limits: Limits) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check: its quality, and what to say if that is below a threshold."""
+    """The outcome of one check: its quality, and what to say, under a `word`, if that is below a threshold."""
 
     check: Check
     value: float
     limits: Limits
     quality: float
+    word: str = ""
 
     def reason(self, threshold: float) -> str:
         """Say what failed and by how much, against the limit that belongs to a quality of `threshold`."""
         above = self.limits.contaminated > self.limits.clean
-        return (
-            f"{self.check.reason}: {self.check.words} {_compared(self.value, limit_at(threshold, self.limits), above)}"
-        )
+        compared = _compared(self.value, limit_at(threshold, self.limits), above)
+        return f"{self.word or self.check.reason}: {self.check.words} {compared}"
 
 
 def _compared(value: float, limit: float, above: bool) -> str:
@@ -117,12 +128,18 @@ def _written(value: float, digits: int) -> str:
 
 
 def run_checks(values: Mapping[str, float | None], limits: Mapping[str, Limits]) -> list[Finding]:
-    """Hold each measured value against its limits; what was not measured says nothing."""
+    """Hold each measured value against its limits; what was not measured says nothing.
+
+    `values` holds the columns of the checks, and `elongation_order`.
+    """
     findings = []
+    order = values.get("elongation_order")
+    is_unordered = order is not None and order < _ORDERED
     for check in CHECKS:
         value = values.get(check.column)
-        if value is None or not math.isfinite(value):
+        if value is None or not math.isfinite(value) or values.get(check.unless) is not None:
             continue
         found = max(quality(value, limits[check.column]), check.lowest_quality)
-        findings.append(Finding(check, value, limits[check.column], found))
+        word = check.unordered if is_unordered else ""
+        findings.append(Finding(check, value, limits[check.column], found, word or check.reason))
     return findings

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nebulift.nights.depth import depth_losses
 from nebulift.nights.detector_lines import persistent_streaks
+from nebulift.nights.elongation import Elongation, elongations
+from nebulift.nights.order import capture_order
+from nebulift.nights.registration import Placement
+from nebulift.nights.sharpness import fwhm_ratios
+from nebulift.nights.transparency import Clearness, group_clearness
+from nebulift.nights.trend import hot_pixel_persistence, hours_of, sky_bumps
 from nebulift.tables import Row
 
 # Faint stars drown when the sky brightens. Counts of stars grow as 10^(0.3 m) at the magnitudes that small
@@ -17,31 +24,44 @@ _COUNT_SLOPE = 0.3 * 2.5
 # A transparent frame has the most light: clouds only take. A high quantile stays with the clear frames
 # even in a night that is clouded for most of its time.
 _CLEAR_QUANTILE = 0.8
-_SHARP_QUANTILE = 0.25
 _FEWEST_STARS = 10
-# Stars come and go at the borders: the 50th brightest is moved less by it, but sparse fields have none.
-_RANKS = ("flux_50th_adu", "flux_15th_adu")
+_CHANCE_TILT = 0.5  # of one star
+NIGHT, ALONE = "night", "frame alone"
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the night says of one frame; None where there is too little to compare with.
 
-    `group` names the frames it was compared with and `group_frames` counts them. `star_count_ratio` (allowing for
-    chance and for a brighter sky), `star_flux_ratio` (the light of the star of one rank by brightness), `fwhm_ratio`,
-    `background_ratio` are relative to the group; `background_structure_excess_sigma` is what the group's own frames do
-    not show. `streak_significance` leaves out lines that stay on the detector; `persistent_streaks` counts these.
+    `group` names the frames it was compared with and `group_frames` counts them; `evidence` is "night" where it was
+    compared, and "frame alone", which is weaker, where the group is too small. `transparency` is the light of the stars
+    that it shares with the group's clear frames, after the air's extinction, and `hidden_fraction` the share of the
+    field in which they are dimmed. `star_count_ratio` (allowing for chance and for a brighter sky), `fwhm_ratio`
+    (at the same airmass) and `background_ratio` are relative to the group; `depth_loss_mag` is what of the faintest
+    stars is lost against its best frames. The excesses are what the group's own frames do not show: of the sky's
+    structure, of elongation in one direction (`eccentricity_excess`) and in many (`uneven_eccentricity_excess`), of
+    the tilt. `background_bump` is the sky against its slow way through the night.
+    `streak_significance` leaves out lines that stay on the detector or in the sky; `persistent_streaks` counts these.
+    `hot_pixel_persistence` is the share of its hot pixels that other frames of the camera show.
     """
 
     group: str
     group_frames: int
+    evidence: str
+    transparency: float | None
+    hidden_fraction: float | None
     star_count_ratio: float | None
-    star_flux_ratio: float | None
+    depth_loss_mag: float | None
     fwhm_ratio: float | None
+    fwhm_tilt_excess: float | None
     background_ratio: float | None
+    background_bump: float | None
     background_structure_excess_sigma: float | None
+    eccentricity_excess: float | None
+    uneven_eccentricity_excess: float | None
     streak_significance: float | None
     persistent_streaks: int
+    hot_pixel_persistence: float | None
 
 
 def group_of(row: Row) -> str:
@@ -57,32 +77,48 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
 
     Groups of fewer than `smallest_group` frames give no relative figures.
     """
-    persistent = persistent_streaks(scores)
+    hot_pixels = hot_pixel_persistence(scores)
     groups: dict[str, list[int]] = defaultdict(list)
-    for index, row in enumerate(scores):
-        groups[group_of(row)].append(index)
+    for index in sorted(range(len(scores)), key=lambda index: capture_order(scores[index])):
+        groups[group_of(scores[index])].append(index)
+    clearness, placed = _clearness(scores, groups, smallest_group)
+    persistent = persistent_streaks(scores, placed)
     contexts: dict[int, Context] = {}
     for name, members in groups.items():
         rows = [scores[index] for index in members]
         large = len(rows) >= smallest_group
         clear_count = _quantile((_count_at_unit_noise(row) for row in rows), _CLEAR_QUANTILE) if large else None
-        clear_flux = {rank: _quantile((row[rank] for row in rows), _CLEAR_QUANTILE) for rank in _RANKS if large}
-        sharp = _quantile((row["fwhm_px"] for row in rows), _SHARP_QUANTILE) if large else None
         sky = _quantile((row["background_adu"] for row in rows), 0.5) if large else None
         structure = _quantile((row["background_structure_sigma"] for row in rows), 0.5) if large else None
-        for index, row in zip(members, rows, strict=True):
+        tilt = _usual(rows, "fwhm_tilt") if large else None
+        airs = [clearness.get(index, Clearness()) for index in members]
+        nothing: list[float | None] = [None] * len(rows)
+        bumps = sky_bumps([row["background_adu"] for row in rows]) if large else nothing
+        widths = fwhm_ratios(rows) if large else nothing
+        depths = depth_losses(rows, [air.transparency for air in airs]) if large else nothing
+        shapes = elongations(rows) if large else [Elongation()] * len(rows)
+        compared = zip(members, rows, airs, bumps, widths, depths, shapes, strict=True)
+        for index, row, air, bump, width, depth, shape in compared:
             listed = json.loads(row["streaks"])
             streaks = [streak for number, streak in enumerate(listed) if (index, number) not in persistent]
             contexts[index] = Context(
                 group=name,
                 group_frames=len(rows),
+                evidence=NIGHT if large else ALONE,
+                transparency=air.transparency,
+                hidden_fraction=air.hidden_fraction,
                 star_count_ratio=_count_ratio(row, clear_count),
-                star_flux_ratio=_flux_ratio(row, clear_flux),
-                fwhm_ratio=_ratio(row["fwhm_px"], sharp),
+                depth_loss_mag=depth,
+                fwhm_ratio=width,
+                fwhm_tilt_excess=_beyond_chance(row, "fwhm_tilt", tilt),
                 background_ratio=_ratio(row["background_adu"], sky),
+                background_bump=bump,
                 background_structure_excess_sigma=_difference(row["background_structure_sigma"], structure),
+                eccentricity_excess=shape.common,
+                uneven_eccentricity_excess=shape.uneven,
                 streak_significance=max((significance for significance, *_ in streaks), default=0.0),
                 persistent_streaks=len(listed) - len(streaks),
+                hot_pixel_persistence=hot_pixels[index],
             )
     return [contexts[index] for index in range(len(scores))]
 
@@ -105,10 +141,37 @@ def _count_ratio(row: Row, clear: float | None) -> float | None:
     return float((count + 2 * math.sqrt(max(count, 1.0))) / reference)
 
 
-def _flux_ratio(row: Row, clear: Mapping[str, float | None]) -> float | None:
-    """Return the light of the star of one rank against the group's clear frames, for the first rank that both have."""
-    ratios = (_ratio(row[rank], clear.get(rank)) for rank in _RANKS)
-    return next((ratio for ratio in ratios if ratio is not None), None)
+def _clearness(
+    scores: Sequence[Row], groups: Mapping[str, Sequence[int]], smallest_group: int
+) -> tuple[dict[int, Clearness], dict[int, tuple[str, Placement]]]:
+    """Return the clearness of frames in large groups by their index; and the group and placement of those placed."""
+    clearness: dict[int, Clearness] = {}
+    placed: dict[int, tuple[str, Placement]] = {}
+    for name, members in groups.items():
+        if len(members) < smallest_group:
+            continue
+        rows = [scores[index] for index in members]
+        found, placements = group_clearness(rows, (rows[0]["width_px"], rows[0]["height_px"]), hours_of(rows))
+        clearness |= dict(zip(members, found, strict=True))
+        placed |= {
+            index: (name, placement)
+            for index, placement in zip(members, placements, strict=True)
+            if placement is not None
+        }
+    return clearness, placed
+
+
+def _usual(rows: Sequence[Row], column: str) -> float | None:
+    """Return the value that is nothing unusual in the group, by how its better frames scatter."""
+    values = [row[column] for row in rows]
+    median, low = _quantile(values, 0.5), _quantile(values, 0.16)
+    return None if median is None or low is None else median + 2 * (median - low)
+
+
+def _beyond_chance(row: Row, column: str, usual: float | None) -> float | None:
+    """Return how much more than usual the value is, less what chance does with few stars."""
+    excess = _difference(row[column], usual)
+    return None if excess is None else excess - _CHANCE_TILT / math.sqrt(max(row["star_count"], 1))
 
 
 def _quantile(values: Iterable[float | None], quantile: float) -> float | None:

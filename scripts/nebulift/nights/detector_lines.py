@@ -1,45 +1,82 @@
-"""Lines that lie at the same place of the detector in several frames: the camera's, not the sky's."""
+"""Lines that lie at the same place of the detector, or of the sky, in several frames: no trails of one moment."""
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.nights.registration import Placement
+from nebulift.nights.sky_lines import lines_of_the_sky
 from nebulift.tables import Row
 
-# Two frames are dithered apart by more than this, and no two trails of the sky agree so well.
+Array = NDArray[np.float64]
+
+# No two trails of the sky agree so well in three frames, nor in two between which the sky has moved away.
 _SAME_LINE_PX, _SAME_LINE_FRAMES = 4.0, 3
+_MOVED_PX = 2 * _SAME_LINE_PX
 # The ends of a line are known less well than its place. What moves slowly draws the next piece of its line in the
 # next frame; what belongs to the detector draws the same one again.
 _LEAST_OVERLAP = 0.5
 
+Line = tuple[int, int, Array]
+Placed = Mapping[int, tuple[str, Placement]]
 
-def persistent_streaks(scores: Sequence[Row]) -> set[tuple[int, int]]:
-    """Return (index of the row, index in its `streaks`) of the lines that persist, among frames of one size."""
-    by_size: dict[tuple[int, int], list[tuple[int, int, list[float]]]] = defaultdict(list)
-    for index, row in enumerate(scores):
-        for number, (_, *ends, _) in enumerate(json.loads(row["streaks"])):
-            by_size[row["width_px"], row["height_px"]].append((index, number, ends))
-    found: set[tuple[int, int]] = set()
-    for (width, height), lines in by_size.items():
-        frames = np.array([index for index, _, _ in lines])
-        ends = np.array([end for _, _, end in lines]) - np.array([width, height] * 2) / 2
-        persistent = _in_several_frames(frames, ends)
-        found |= {(index, number) for (index, number, _), stays in zip(lines, persistent, strict=True) if stays}
+
+def persistent_streaks(scores: Sequence[Row], placed: Placed | None = None) -> set[tuple[int, int]]:
+    """Return (index of the row, index in its `streaks`) of the lines that persist, on the detector or in the sky.
+
+    `placed` holds for rows by their index the name of the group and their placement in it, where it is known. On the
+    detector lines of frames of one size are compared, in the sky lines of one group.
+    """
+    placed = placed or {}
+    lines = [
+        (index, number, np.array(ends))
+        for index, row in enumerate(scores)
+        for number, (_, *ends, _, _) in enumerate(json.loads(row["streaks"]))
+    ]
+    by_size: dict[tuple[float, float], list[Line]] = defaultdict(list)
+    for index, number, ends in lines:
+        centre = scores[index]["width_px"] / 2, scores[index]["height_px"] / 2
+        by_size[centre].append((index, number, ends.reshape(2, 2) - centre))
+    found = lines_of_the_sky(scores, placed)
+    for centre, alike in by_size.items():
+        for line, companions in zip(alike, _companions(alike), strict=True):
+            if len(companions) >= _SAME_LINE_FRAMES or _sky_has_moved(line, companions, np.array(centre), placed):
+                found.add(line[:2])
     return found
 
 
-def _in_several_frames(frames: NDArray[np.int64], ends: NDArray[np.float64]) -> list[bool]:
-    """Tell for each line, given by its frame and its ends x1, y1, x2, y2 (n, 4), whether it is in several frames."""
-    x1, y1, x2, y2 = ends.T
+def _sky_has_moved(line: Line, frames: NDArray[np.int64], centre: Array, placed: Placed) -> bool:
+    """Tell whether the sky has moved across the line between its frame and another one that shows it."""
+    index, _, ends = line
+    if index not in placed:
+        return False
+    group, placement = placed[index]
+    middle = ends.mean(axis=0) + centre
+    along = ends[1] - ends[0]
+    across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-9)
+    for other in frames:
+        if other == index or int(other) not in placed or placed[int(other)][0] != group:
+            continue
+        # Where the other frame shows what this one shows at the middle of the line.
+        moved = placed[int(other)][1].to_frame(placement.to_reference(middle[None]))[0] - middle
+        if abs(float(across @ moved)) > _MOVED_PX:
+            return True
+    return False
+
+
+def _companions(lines: Sequence[Line]) -> list[NDArray[np.int64]]:
+    """Return for each line, given by its frame, a number and its ends (2, 2), the frames that show it, its own too."""
+    frames = np.array([index for index, _, _ in lines])
+    x1, y1, x2, y2 = np.array([ends.ravel() for _, _, ends in lines]).T
     angle = np.arctan2(y2 - y1, x2 - x1) % np.pi
     # A line by its angle, its distance from the centre, and from where to where it reaches along itself.
     distance = np.cos(angle) * (y1 + y2) / 2 - np.sin(angle) * (x1 + x2) / 2
     along = np.sort([np.cos(angle) * x + np.sin(angle) * y for x, y in ((x1, y1), (x2, y2))], axis=0)
     length = along[1] - along[0]
-    stays = []
+    shown = []
     for i in range(len(frames)):
         # Most lines are ruled out by their distance alone, whichever its sign.
         near = np.flatnonzero(np.abs(np.abs(distance) - np.abs(distance[i])) <= _SAME_LINE_PX)
@@ -55,5 +92,5 @@ def _in_several_frames(frames: NDArray[np.int64], ends: NDArray[np.float64]) -> 
             & (np.abs(distance[near] * sign - distance[i]) <= _SAME_LINE_PX)
             & (overlap >= _LEAST_OVERLAP * np.minimum(length[near], length[i]))
         )
-        stays.append(len(np.unique(frames[near][same])) >= _SAME_LINE_FRAMES)
-    return stays
+        shown.append(np.unique(frames[near][same]))
+    return shown

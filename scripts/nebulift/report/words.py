@@ -28,6 +28,8 @@ MEANING_OF_REASON = {
     "cloud": "stars dimmed or missing, or an uneven sky: cloud, haze, something in the way",
     "background": "the sky is much brighter than usual: moon, dawn, lights",
     "focus": "stars wider than in the sharper frames: focus, seeing, dew",
+    "depth": "faint stars are lost: a bright sky, or little of the stars' light",
+    "optics": "stars drawn out differently over the field, or wider on one side: tilt, collimation, dew",
     "tracking": "stars drawn out into lines: tracking, wind, a knock",
     "stars": "almost no stars found",
     "saturation": "too many pixels at the camera's limit",

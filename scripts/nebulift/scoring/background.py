@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import sep
 from numpy.typing import NDArray
@@ -12,25 +13,45 @@ MESH_PX = 64
 # A polynomial surface of second order is what moon, twilight, light pollution and vignetting look like;
 # what is left over is structure.
 _SURFACE_ORDER = 2
+# A quarter of the pixels of a large frame tells as much: a cell of the mesh still holds a thousand.
+_LARGE_PIXELS, _STEP = 3_000_000, 2
+_MAP_CELLS_PER_MESH = 4
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
     """The background of one frame.
 
-    `level` and `noise` are float32 maps of the frame's shape in ADU, `noise` the standard deviation of one
-    pixel's sky. `level_adu` and `noise_adu` are their medians. `gradient_sigma` is the range of the smooth surface
-    through the mesh, `structure_sigma` the scatter of the mesh
-    about that surface, both in units of the noise of one pixel. `invalid` marks pixels without a value.
+    `level_map` and `noise_map` are coarse float32 maps of the whole frame in ADU, smooth enough to be interpolated;
+    `noise_map` is the standard deviation of one pixel's sky. `level_adu` and `noise_adu` are their medians.
+    `gradient_sigma` is the range of the smooth surface through the mesh, `structure_sigma` the scatter of the mesh
+    about that surface, both in units of the noise of one pixel. `invalid` (height, width) marks pixels without a value.
     """
 
-    level: NDArray[np.float32]
-    noise: NDArray[np.float32]
+    level_map: NDArray[np.float32]
+    noise_map: NDArray[np.float32]
     invalid: NDArray[np.bool_]
     level_adu: float
     noise_adu: float
     gradient_sigma: float
     structure_sigma: float
+
+    def residual(self, pixels: NDArray[np.float32], in_place: bool = False) -> NDArray[np.float32]:
+        """Return `pixels` (height, width) without the background, float32 ADU; 0 where there is no value.
+
+        With `in_place` the result takes the place of `pixels`.
+        """
+        level = enlarged(self.level_map, pixels.shape)
+        residual = np.asarray(cv2.subtract(pixels, level, dst=pixels if in_place else level), dtype=np.float32)
+        if self.invalid.any():
+            residual[self.invalid] = 0
+        return residual
+
+
+def enlarged(coarse: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a coarse map interpolated to (height, width) `shape`."""
+    return np.asarray(cv2.resize(coarse, shape[1::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
 # Whole numbers hide whatever noise is smaller than their own rounding: 1/sqrt(12) of a step.
@@ -40,26 +61,43 @@ ROUNDING_NOISE_ADU = 0.29
 def measure_background(pixels: NDArray[np.float32], smallest_noise_adu: float = 0.0) -> Background:
     """Measure the background of float32 `pixels` (height, width) in ADU; NaN marks pixels without a value."""
     invalid = ~np.isfinite(pixels)
-    filled = np.ascontiguousarray(pixels, dtype=np.float32)
-    if invalid.any():
-        filled = np.where(invalid, np.float32(np.median(pixels[~invalid])), filled)
-    height, width = filled.shape
+    if not invalid.any():
+        invalid = np.broadcast_to(np.False_, pixels.shape)  # takes no memory
+    height, width = pixels.shape
     mesh = max(8, min(MESH_PX, height // 4, width // 4))
-    measured = sep.Background(filled, mask=invalid, bw=mesh, bh=mesh, fw=3, fh=3)
+    step = _STEP if pixels.size >= _LARGE_PIXELS else 1
+    sample = np.ascontiguousarray(pixels[::step, ::step], dtype=np.float32)
+    without = np.ascontiguousarray(invalid[::step, ::step]) if invalid.any() else None
+    if without is not None:
+        sample = np.where(without, np.float32(np.median(sample[~without])), sample)
+        if without.mean() > _MOSTLY:
+            without = None  # SEP leaves out cells of which it knows too little
+    cell = mesh // step
+    measured = sep.Background(sample, mask=without, bw=cell, bh=cell, fw=3, fh=3)
     level = measured.back(dtype=np.float32)
     noise = measured.rms(dtype=np.float32)
+    coarse = max(1, cell // _MAP_CELLS_PER_MESH)
+    size = (-(-sample.shape[1] // coarse), -(-sample.shape[0] // coarse))
+    level_map = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    noise_map = np.asarray(cv2.resize(noise, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     # Undithered and saturated cells have no scatter at all; nothing may be divided by zero.
-    noise_adu = float(np.median(noise))
+    noise_adu = float(np.median(noise_map))
     if not noise_adu > 0:
-        noise_adu = max(float(np.std(filled - level)), 1e-6 * max(1.0, abs(float(measured.globalback))))
+        noise_adu = max(float(np.std(sample - level)), 1e-6 * max(1.0, abs(float(measured.globalback))))
+    # Inside a cell of the mesh a steep slope looks like noise.
+    known = ~invalid[::step, ::step][::3, ::3]
+    scatter = standard_deviation_from_mad((sample - level)[::3, ::3][known]) if known.any() else 0.0
+    if 0 < scatter < noise_adu:
+        noise_map *= np.float32(scatter / noise_adu)
+        noise_adu = scatter
     noise_adu = max(noise_adu, smallest_noise_adu)
-    np.maximum(noise, np.float32(max(0.2 * noise_adu, smallest_noise_adu)), out=noise)
-    gradient, structure = _shape_of_mesh(level[mesh // 2 :: mesh, mesh // 2 :: mesh], noise_adu)
+    np.maximum(noise_map, np.float32(max(0.2 * noise_adu, smallest_noise_adu)), out=noise_map)
+    gradient, structure = _shape_of_mesh(level[cell // 2 :: cell, cell // 2 :: cell], noise_adu)
     return Background(
-        level=level,
-        noise=noise,
+        level_map=level_map,
+        noise_map=noise_map,
         invalid=invalid,
-        level_adu=float(np.median(level)),
+        level_adu=float(np.median(level_map)),
         noise_adu=noise_adu,
         gradient_sigma=gradient,
         structure_sigma=structure,

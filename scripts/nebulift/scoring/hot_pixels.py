@@ -1,35 +1,61 @@
 """Hot pixels and single-pixel cosmic rays: brighter than any optics could make one pixel alone."""
 
-import cv2
+from typing import Any
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from nebulift.scoring.background import Background
+from nebulift.scoring.background import Background, enlarged
+from nebulift.scoring.robust import MAD_TO_SIGMA
 
 # The sharpest star that optics and a pixel's own width give still puts a quarter of its peak into
 # one of the four nearest pixels, wherever it is centred (FWHM of 1.5 pixels).
 _NEIGHBOUR_SHARE = 0.2
-_CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], dtype=np.uint8)
+_SAMPLING = 4  # every fourth pixel along both sides is enough for a median
 
 
 def find_hot_pixels(
-    raw: NDArray[np.generic], bayer_pattern: str, background: Background, sigma: float
+    raw: NDArray[Any], residual: NDArray[np.float32], bayer_pattern: str, background: Background, sigma: float
 ) -> NDArray[np.bool_]:
     """Return the mask (height, width) of single pixels that stand `sigma` noises or more above their neighbours.
 
-    `raw` holds the values as read, (height, width) or (height, width, 3). In a Bayer mosaic the colours are
-    brought to one level first, so that a green pixel among red and blue ones is not taken for a hot one.
+    `raw` holds the values as read, (height, width) or (height, width, 3), `residual` the background-subtracted
+    luminance, both in ADU. In a Bayer mosaic the colours are brought to one level first, so that a green pixel among
+    red and blue ones is not taken for a hot one.
     """
+    if raw.ndim == 2 and not bayer_pattern:
+        return np.asarray(_isolated(residual, background.noise_map * np.float32(sigma)))
     values = raw.max(axis=-1) if raw.ndim == 3 else raw
-    excess = values.astype(np.float32)
-    noise: NDArray[np.float32] | float = background.noise
-    if bayer_pattern:
-        noise = _level_colours(excess)
-    else:
-        excess -= background.level
+    excess = values - enlarged(background.level_map, values.shape)
     np.nan_to_num(excess, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    brightest_neighbour = cv2.dilate(excess, _CROSS)
-    return np.asarray((excess > sigma * noise) & (brightest_neighbour < _NEIGHBOUR_SHARE * excess))
+    noise = _level_colours(excess) if bayer_pattern else background.noise_map
+    threshold = np.atleast_2d(np.asarray(noise, dtype=np.float32)) * np.float32(sigma)
+    return np.asarray(_isolated(excess, threshold))
+
+
+@njit(cache=True)
+def _isolated(excess: NDArray[np.float32], threshold: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Mark pixels above the (coarse) map of thresholds whose four neighbours hold only a small share of them."""
+    height, width = excess.shape
+    rows, columns = threshold.shape
+    hot = np.zeros((height, width), dtype=np.bool_)
+    lowest = threshold.min()
+    for y in range(height):
+        row = y * rows // height
+        for x in range(width):
+            value = excess[y, x]
+            if value <= lowest or value <= threshold[row, x * columns // width]:
+                continue
+            most = _NEIGHBOUR_SHARE * value
+            if (
+                (y == 0 or excess[y - 1, x] < most)
+                and (y == height - 1 or excess[y + 1, x] < most)
+                and (x == 0 or excess[y, x - 1] < most)
+                and (x == width - 1 or excess[y, x + 1] < most)
+            ):
+                hot[y, x] = True
+    return hot
 
 
 def _level_colours(mosaic: NDArray[np.float32]) -> float:
@@ -38,7 +64,8 @@ def _level_colours(mosaic: NDArray[np.float32]) -> float:
     for row in (0, 1):
         for column in (0, 1):
             plane = mosaic[row::2, column::2]
-            median = np.float32(np.nanmedian(plane))
+            sample = plane[::_SAMPLING, ::_SAMPLING] if plane.size > 100_000 else plane
+            median = np.float32(np.median(sample))
+            noises.append(MAD_TO_SIGMA * float(np.median(np.abs(sample - median))))
             plane -= median
-            noises.append(1.4826 * float(np.nanmedian(np.abs(plane))))
     return max(max(noises), 1e-6)

@@ -7,23 +7,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True)
-def _double_blocks(sums: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+@njit(cache=True, fastmath=True)
+def _double_blocks(sums: NDArray[np.float32], block: int, joined: NDArray[np.float32]) -> None:
     """Join pairs of blocks of `block` rows: from sums over `block` rows to sums over twice as many."""
     rows, width = sums.shape
-    joined = np.zeros_like(sums)
     for top in range(0, rows, 2 * block):
         for shift in range(2 * block):
             upper = sums[top + shift // 2]
             lower = sums[top + block + shift // 2]
             offset = (shift + 1) // 2
             target = joined[top + shift]
-            for x in range(width):
-                value = upper[x]
-                if x + offset < width:
-                    value += lower[x + offset]
-                target[x] = value
-    return joined
+            for x in range(width - offset):
+                target[x] = upper[x] + lower[x + offset]
+            for x in range(width - offset, width):
+                target[x] = upper[x]
 
 
 def line_sums(image: NDArray[np.float32], smallest_block: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -32,46 +29,48 @@ def line_sums(image: NDArray[np.float32], smallest_block: int) -> Iterator[tuple
     `image` is float32 (rows, columns), rows a power of two. `sums` has as many rows, and `rows` columns more on the
     left: `sums[top + s, rows + x]` is the sum along the line that enters the block beginning at row `top` in column
     x and leaves it in column x + s, for x >= -s. So lines lean by 0 to 45 degrees to the right of the vertical;
-    flipped and transposed images give the others.
+    flipped and transposed images give the others. What is yielded is overwritten two steps later.
     """
     rows, columns = image.shape
     sums = np.zeros((rows, columns + rows), dtype=np.float32)
+    joined = np.empty_like(sums)
     sums[:, rows:] = image
     block = 1
     while block < rows:
-        sums = _double_blocks(sums, block)
+        _double_blocks(sums, block, joined)
+        sums, joined = joined, sums
         block *= 2
         if block >= smallest_block:
             yield block, sums
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True)
 def best_lines(
     sums: NDArray[np.float32], pixels: NDArray[np.float32], lanes: int, fewest: float, tile: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each tile of `tile` x `tile` sums, the largest sum in units of its noise and its row and column.
 
-    `sums` are line sums of an image of unit noise, `pixels` those of its mask of valid pixels; `lanes` neighbouring
-    lines are taken together, and those of fewer than `fewest` valid pixels count as nothing.
+    `sums` are line sums of an image of unit noise, `pixels` those of its weights (1 where a pixel is wholly valid);
+    `lanes` neighbouring lines are taken together, and those of less than `fewest` in weight count as nothing.
     """
     rows, columns = sums.shape
     down, across = (rows + tile - 1) // tile, (columns + tile - 1) // tile
-    score = np.zeros((down, across), dtype=np.float32)
+    square = np.zeros((down, across), dtype=np.float32)
     row_of = np.zeros((down, across), dtype=np.int64)
     column_of = np.zeros((down, across), dtype=np.int64)
     for row in range(rows):
-        for column in range(columns - lanes + 1):
-            number = pixels[row, column]
-            total = sums[row, column]
-            if lanes == 2:
-                number += pixels[row, column + 1]
-                total += sums[row, column + 1]
-            if total <= 0 or number < fewest:
-                continue
-            value = total / np.sqrt(number)
-            i, j = row // tile, column // tile
-            if value > score[i, j]:
-                score[i, j] = value
-                row_of[i, j] = row
-                column_of[i, j] = column
-    return score, row_of, column_of
+        i = row // tile
+        for j in range(across):
+            best = square[i, j]
+            for column in range(j * tile, min((j + 1) * tile, columns - lanes + 1)):
+                number = pixels[row, column]
+                total = sums[row, column]
+                if lanes == 2:
+                    number += pixels[row, column + 1]
+                    total += sums[row, column + 1]
+                if total > 0 and number >= fewest and total * total > best * number:
+                    best = total * total / number
+                    row_of[i, j] = row
+                    column_of[i, j] = column
+            square[i, j] = best
+    return np.sqrt(square), row_of, column_of

@@ -1,4 +1,4 @@
-"""Stars: found by SEP (Barbary 2016, after SExtractor), their shapes by adaptive moments."""
+"""Stars: found by SEP (Barbary 2016, after SExtractor) on a binned image, told from what only looks like one."""
 
 import math
 from dataclasses import dataclass
@@ -8,14 +8,23 @@ import numpy as np
 import sep
 from numpy.typing import NDArray
 
-from nebulift.scoring.background import Background
+from nebulift.scoring.background import Background, enlarged
+from nebulift.scoring.robust import standard_deviation_from_mad
+from nebulift.scoring.shapes import measure_shapes
 
-# Room for rich fields: the defaults of SEP give up on a frame full of stars.
-_PIXEL_STACK = 2_000_000
+# Room for rich fields, on which SEP gives up by default: as much as it takes, for all of it is written to at once.
+_PIXEL_STACKS = (400_000, 1_600_000, 6_400_000, 25_600_000)
 _SUB_OBJECTS = 8_192
-_SHAPE_STARS = 60  # the shape of the optics is known from so many; more only cost time
+_LARGE_PIXELS = 3_000_000
+_SHAPE_STARS = 80  # the shape of the optics is known from so many; more only cost time
+_APERTURE_FWHM = 2.0  # radius: wide enough that a change of focus leaves the light
+_SMOOTHING = np.array([0.25, 0.5, 0.25])  # as SExtractor's default
+_SMOOTH_NOISE = 0.375  # what it leaves of the noise
 _GRID = 4  # cells along each side for the evenness of the field
-_FINER = 4  # samples per pixel for the width at half maximum
+# Elongated far beyond the others: a piece of a trail, a galaxy seen from its edge, a bleeding column.
+_ELONGATED, _LONGER = 3.0, 3.0
+# So many times more of its light in its brightest pixel than a star has: a cosmic ray.
+_SHARPER = 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,82 +32,159 @@ class Stars:
     """The stars of one frame, brightest first.
 
     `x_px`, `y_px` (float64, pixel centres at whole numbers), `flux_adu` (aperture sum above the background),
-    `peak_adu` (above the background), all of length n. The medians are NaN where there is too little to measure:
-    `fwhm_px`, `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg`
+    `peak_adu` (above the background), `is_saturated`, all of length n. The medians are NaN where there is too little
+    to measure: `fwhm_px`, `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg`
     (of the common elongation, from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way,
-    1: all along one direction), `flux_15th_adu` and `flux_50th_adu` (of the 15th and 50th brightest star).
-    `empty_cells` is the share of 16 equal cells holding fewer than a quarter of the median cell's stars.
+    1: all along one direction), `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu`
+    and `flux_50th_adu` (of the 15th and 50th brightest star). `empty_cells` is the share of 16 equal cells holding
+    fewer than a quarter of the median cell's stars. `cosmic_rays` counts what was found but is too sharp for a star.
     """
 
     x_px: NDArray[np.float64]
     y_px: NDArray[np.float64]
     flux_adu: NDArray[np.float64]
     peak_adu: NDArray[np.float64]
+    is_saturated: NDArray[np.bool_]
     fwhm_px: float
     hfr_px: float
     eccentricity: float
     position_angle_deg: float
     elongation_order: float
+    fwhm_tilt: float
     flux_15th_adu: float
     flux_50th_adu: float
     empty_cells: float
+    cosmic_rays: int = 0
 
     def __len__(self) -> int:
         return len(self.x_px)
 
 
+def star_image(residual: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    """Return the image (rows, columns) in which stars are sought, and how many pixels of the frame one of it is wide.
+
+    A large frame is averaged over 2 x 2 pixels: a star of two pixels is still one there, for a quarter of the work.
+    """
+    if residual.size < _LARGE_PIXELS:
+        return residual, 1
+    height, width = (side - side % 2 for side in residual.shape)
+    half = cv2.resize(residual[:height, :width], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(half, dtype=np.float32), 2
+
+
 def find_stars(
     residual: NDArray[np.float32],
+    image: NDArray[np.float32],
+    binning: int,
     background: Background,
     saturated: NDArray[np.bool_],
-    hot: NDArray[np.bool_],
     sigma: float,
 ) -> Stars:
-    """Find the stars in `residual` (background-subtracted float32 ADU) that stand `sigma` above the sky.
+    """Find the stars that stand `sigma` above the sky.
 
-    Detections whose brightest pixel lies on or beside a hot pixel are left out.
+    `residual` is the background-subtracted frame (float32 ADU) without its hot pixels; `image` and `binning` come
+    from `star_image`. Cosmic rays and pieces of trails are left out.
     """
-    sep.set_extract_pixstack(_PIXEL_STACK)
-    sep.set_sub_object_limit(_SUB_OBJECTS)
-    objects = sep.extract(residual, sigma, err=background.noise, mask=background.invalid, minarea=5)
-    objects = objects[~_beside(hot, objects["xpeak"], objects["ypeak"])]
-    objects = objects[np.argsort(-objects["flux"], kind="stable")]
-    x, y = objects["x"].astype(np.float64), objects["y"].astype(np.float64)
+    objects = _extract(image, binning, background, sigma)
+    x, y = (_full_frame(objects[axis], binning) for axis in ("x", "y"))
+    peak_x, peak_y = (_full_frame(objects[axis], binning) for axis in ("xpeak", "ypeak"))
+    is_saturated = _beside(saturated, peak_x, peak_y)
+    is_cosmic_ray = _is_cosmic_ray(residual, peak_x, peak_y, background) & ~is_saturated
+    kept = ~is_cosmic_ray & ~_is_trail(objects)
+    objects, x, y, is_saturated = objects[kept], x[kept], y[kept], is_saturated[kept]
+    peak = _peak(residual, peak_x[kept], peak_y[kept])
 
-    unsaturated = ~_beside(saturated, objects["xpeak"], objects["ypeak"])
     whole = (objects["flag"] & sep.OBJ_TRUNC) == 0
-    chosen = np.flatnonzero(unsaturated & whole)[:_SHAPE_STARS]
+    order = np.argsort(-objects["flux"], kind="stable")
+    chosen = order[(whole & ~is_saturated)[order]][:_SHAPE_STARS]
     if len(chosen) < 3:  # better a clipped star than none
-        chosen = np.flatnonzero(whole)[:_SHAPE_STARS]
-    shapes = _adaptive_moments(residual, objects[chosen])
-    eccentricity, angle, order = _median_elongation(shapes)
-    fwhm = _median_fwhm(residual, shapes)
+        chosen = order[whole[order]][:_SHAPE_STARS]
+    size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
+    shapes = measure_shapes(residual, x[chosen], y[chosen], size)
 
     hfr = math.nan
-    flux = objects["flux"].astype(np.float64)
-    if len(objects) and math.isfinite(fwhm):
-        radius = max(3.0, 1.5 * fwhm)
-        flux, *_ = sep.sum_circle(residual, x, y, radius, mask=background.invalid)
-        half, flags = sep.flux_radius(
-            residual, x[chosen], y[chosen], np.full(len(chosen), 2 * radius), 0.5, mask=background.invalid
-        )
+    flux = objects["flux"].astype(np.float64) * binning**2
+    if len(objects) and math.isfinite(shapes.fwhm_px):
+        radius = max(3.0, _APERTURE_FWHM * shapes.fwhm_px)
+        flux, *_ = sep.sum_circle(image, objects["x"], objects["y"], radius / binning)
+        flux = np.asarray(flux, dtype=np.float64) * binning**2
+        half, flags = sep.flux_radius(residual, x[chosen], y[chosen], np.full(len(chosen), 2 * radius), 0.5)
         measured = half[(flags == 0) & np.isfinite(half)]
         hfr = float(np.median(measured)) if len(measured) else math.nan
     by_flux = np.argsort(-flux, kind="stable")
     return Stars(
         x_px=x[by_flux],
         y_px=y[by_flux],
-        flux_adu=np.asarray(flux, dtype=np.float64)[by_flux],
-        peak_adu=objects["peak"].astype(np.float64)[by_flux],
-        fwhm_px=fwhm,
+        flux_adu=flux[by_flux],
+        peak_adu=peak[by_flux],
+        is_saturated=is_saturated[by_flux],
+        fwhm_px=shapes.fwhm_px,
         hfr_px=hfr,
-        eccentricity=eccentricity,
-        position_angle_deg=angle,
-        elongation_order=order,
+        eccentricity=shapes.eccentricity,
+        position_angle_deg=shapes.position_angle_deg,
+        elongation_order=shapes.elongation_order,
+        fwhm_tilt=shapes.fwhm_tilt,
         flux_15th_adu=_of_rank(flux, 15),
         flux_50th_adu=_of_rank(flux, 50),
         empty_cells=_empty_cells(x, y, residual.shape),
+        cosmic_rays=int(is_cosmic_ray.sum()),
     )
+
+
+def _extract(image: NDArray[np.float32], binning: int, background: Background, sigma: float) -> NDArray[np.void]:
+    """Return SEP's objects on `image`, in its own pixels."""
+    sep.set_sub_object_limit(_SUB_OBJECTS)
+    noise = enlarged(background.noise_map, image.shape)
+    if binning > 1:
+        # Averaging lowers the noise, but less where neighbours share theirs (colour mosaics).
+        sample = image[::4, ::4]
+        noise *= np.float32(max(standard_deviation_from_mad(sample) / background.noise_adu, 1.0 / binning))
+    else:
+        # SEP's own filter takes many times longer for the same.
+        image = np.asarray(cv2.sepFilter2D(image, -1, _SMOOTHING, _SMOOTHING), dtype=np.float32)
+        noise *= np.float32(max(standard_deviation_from_mad(image[::2, ::2]) / background.noise_adu, _SMOOTH_NOISE))
+    for stack in _PIXEL_STACKS:
+        sep.set_extract_pixstack(stack)
+        try:
+            found = sep.extract(image, sigma, err=noise, minarea=3, filter_kernel=None, deblend_nthresh=4, clean=False)
+            return np.asarray(found)
+        except Exception as error:  # SEP has no class of its own for it
+            if "buffer full" not in str(error) or stack == _PIXEL_STACKS[-1]:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _full_frame(value: NDArray[np.floating] | NDArray[np.integer], binning: int) -> NDArray[np.float64]:
+    return value.astype(np.float64) * binning + (binning - 1) / 2
+
+
+def _is_trail(objects: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Tell objects that are elongated and much longer than the others; where all are, it is the tracking."""
+    if not len(objects):
+        return np.zeros(0, dtype=bool)
+    length, width = objects["a"], np.maximum(objects["b"], 0.3)
+    return np.asarray((length > _ELONGATED * width) & (length > _LONGER * np.median(length)))
+
+
+def _is_cosmic_ray(
+    residual: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], background: Background
+) -> NDArray[np.bool_]:
+    """Tell objects too sharp for the optics: by the share of the light of 5 x 5 pixels in the brightest of them."""
+    height, width = residual.shape
+    if len(x) < 10 or min(height, width) < 7:  # too few to know what the optics give
+        return np.zeros(len(x), dtype=bool)
+    offset = np.arange(-2, 3)
+    column = np.clip(np.rint(x).astype(int), 3, width - 4)
+    row = np.clip(np.rint(y).astype(int), 3, height - 4)
+    stamps = residual[row[:, None, None] + offset[:, None], column[:, None, None] + offset].reshape(len(x), 25)
+    peak, total = stamps.max(axis=1), stamps.sum(axis=1)
+    sharpness = peak / np.maximum(total, 1e-6)
+    clear = peak > 20 * background.noise_adu
+    if np.count_nonzero(clear) < 10:
+        return np.zeros(len(x), dtype=bool)
+    usual = float(np.median(sharpness[clear]))
+    # In a faint star noise alone can make one pixel stand out.
+    return np.asarray((sharpness > _SHARPER * usual) & (sharpness > usual + 0.15) & (peak > 8 * background.noise_adu))
 
 
 def _of_rank(flux: NDArray[np.float64], rank: int) -> float:
@@ -106,103 +192,26 @@ def _of_rank(flux: NDArray[np.float64], rank: int) -> float:
     return float(np.sort(flux)[-rank]) if len(flux) >= rank else math.nan
 
 
-def _beside(mask: NDArray[np.bool_], x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell for each pixel whether it or one of its eight neighbours is in `mask`."""
+def _beside(mask: NDArray[np.bool_], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell for each place whether its pixel or one of the eight neighbours is in `mask`."""
     height, width = mask.shape
+    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
     found = np.zeros(len(x), dtype=bool)
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
-            found |= mask[np.clip(y + dy, 0, height - 1), np.clip(x + dx, 0, width - 1)]
+            found |= mask[np.clip(row + dy, 0, height - 1), np.clip(column + dx, 0, width - 1)]
     return found
 
 
-def _adaptive_moments(residual: NDArray[np.float32], objects: NDArray[np.void]) -> NDArray[np.float64]:
-    """Return the shapes (n, 5) of stars: centre x and y in px, second moments xx, yy, xy in px^2.
-
-    The weight adapts to the star until both agree (Bernstein & Jarvis 2002), so faint wings and neighbours
-    count little. Stars for which it does not converge are left out.
-    """
-    if not len(objects):
-        return np.empty((0, 5))
-    radius = int(np.clip(round(4 * float(np.median(objects["a"]))), 6, 32))
+def _peak(residual: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the brightest of the nine pixels around each place."""
     height, width = residual.shape
-    inside = (
-        (objects["x"] > radius)
-        & (objects["x"] < width - 1 - radius)
-        & (objects["y"] > radius)
-        & (objects["y"] < height - 1 - radius)
-    )
-    objects = objects[inside]
-    if not len(objects):
-        return np.empty((0, 5))
-    column, row = np.rint(objects["x"]).astype(int), np.rint(objects["y"]).astype(int)
-    offset = np.arange(-radius, radius + 1)
-    stamps = residual[row[:, None, None] + offset[:, None], column[:, None, None] + offset].astype(np.float64)
-    centre_x, centre_y = objects["x"] - column, objects["y"] - row
-    floor = 0.25  # px^2: nothing is narrower than a pixel
-    xx, yy = np.maximum(objects["x2"], floor), np.maximum(objects["y2"], floor)
-    xy = objects["xy"].astype(np.float64)
-    converged = np.ones(len(objects), dtype=bool)
-    for _ in range(12):
-        determinant = np.maximum(xx * yy - xy**2, 1e-3)
-        dx = offset[None, None, :] - centre_x[:, None, None]
-        dy = offset[None, :, None] - centre_y[:, None, None]
-        distance = (
-            yy[:, None, None] * dx**2 - 2 * xy[:, None, None] * dx * dy + xx[:, None, None] * dy**2
-        ) / determinant[:, None, None]
-        weighted = stamps * np.exp(-0.5 * distance)
-        total = weighted.sum(axis=(1, 2))
-        converged &= total > 0
-        total = np.where(total > 0, total, 1.0)
-        shift_x = (weighted * dx).sum(axis=(1, 2)) / total
-        shift_y = (weighted * dy).sum(axis=(1, 2)) / total
-        # A Gaussian seen through itself has half its variance.
-        xx = np.clip(2 * (weighted * dx**2).sum(axis=(1, 2)) / total, floor, radius**2)
-        yy = np.clip(2 * (weighted * dy**2).sum(axis=(1, 2)) / total, floor, radius**2)
-        limit = 0.98 * np.sqrt(xx * yy)
-        xy = np.clip(2 * (weighted * dx * dy).sum(axis=(1, 2)) / total, -limit, limit)
-        centre_x = np.clip(centre_x + 2 * shift_x, -radius / 2, radius / 2)
-        centre_y = np.clip(centre_y + 2 * shift_y, -radius / 2, radius / 2)
-    converged &= (xx < radius**2 / 2) & (yy < radius**2 / 2)
-    return np.stack([centre_x + column, centre_y + row, xx, yy, xy], axis=1)[converged]
-
-
-def _median_fwhm(residual: NDArray[np.float32], shapes: NDArray[np.float64]) -> float:
-    """Return the median full width at half maximum in px: of the circle as large as what is above half the peak.
-
-    Unlike a width from moments it is right for any profile, the wide wings of a real one (Moffat 1969) included.
-    """
-    widths = []
-    for x, y, xx, yy, _ in shapes:
-        sigma = math.sqrt(max(xx, yy))
-        half = math.ceil(2 * sigma) + 1
-        size = (2 * half * _FINER + 1, 2 * half * _FINER + 1)
-        scale = np.array([[1 / _FINER, 0, x - half], [0, 1 / _FINER, y - half]])
-        fine = cv2.warpAffine(residual, scale, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
-        middle = half * _FINER
-        peak = float(fine[middle - 1 : middle + 2, middle - 1 : middle + 2].mean())
-        # Only what hangs together with the centre: a neighbour is another star.
-        _, labels = cv2.connectedComponents((fine > peak / 2).astype(np.uint8))
-        area = np.count_nonzero(labels == labels[middle, middle]) / _FINER**2
-        if peak > 0 and labels[middle, middle]:
-            widths.append(2 * math.sqrt(area / math.pi))
-    return float(np.median(widths)) if widths else math.nan
-
-
-def _median_elongation(shapes: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return median eccentricity, position angle (degrees) and order of the elongation."""
-    if not len(shapes):
-        return math.nan, math.nan, math.nan
-    xx, yy, xy = shapes[:, 2:].T
-    middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    major, minor = middle + half, np.maximum(middle - half, 1e-6)
-    eccentricity = np.sqrt(1 - minor / major)
-    # Ellipticities add up as vectors of twice the angle: what stays of them is common to all stars.
-    e1, e2 = (xx - yy) / (xx + yy), 2 * xy / (xx + yy)
-    common = math.hypot(float(np.median(e1)), float(np.median(e2)))
-    angle = math.degrees(0.5 * math.atan2(float(np.median(e2)), float(np.median(e1)))) % 180
-    order = common / max(float(np.median(np.hypot(e1, e2))), 1e-6)
-    return float(np.median(eccentricity)), angle, min(order, 1.0)
+    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
+    peak = np.full(len(x), -np.inf)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            np.maximum(peak, residual[np.clip(row + dy, 0, height - 1), np.clip(column + dx, 0, width - 1)], out=peak)
+    return peak
 
 
 def _empty_cells(x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, ...]) -> float:

@@ -1,8 +1,8 @@
 """Straight trails of satellites, aircraft and meteors, also below the noise of a pixel.
 
 The frame is flattened, binned and its stars are masked; a fast Radon transform (after Nir, Zackay & Ofek 2018)
-proposes lines in all directions and of partial length, and each is verified by medians along its strip, which
-a few bright pixels cannot move.
+proposes lines in all directions and of partial length, and each is verified along its strip against the strips beside
+it, which is robust in the way of the median Radon transform of Stark et al. (2022).
 """
 
 import math
@@ -11,30 +11,44 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nebulift.scoring.background import Background
-from nebulift.scoring.radon import best_lines, line_sums
-from nebulift.scoring.robust import standard_deviation_from_mad
-from nebulift.scoring.search_image import BORDER, COMPACT_PX, TILE_PX, flatten, mask_compact
-from nebulift.scoring.stars import Stars
+from nebulift.scoring.pieces import COMPACT_PX
+from nebulift.scoring.proposals import Line, propose_lines
+from nebulift.scoring.robust import MAD_TO_SIGMA
+from nebulift.scoring.search_image import SearchImage
+from nebulift.scoring.star_mask import BORDER
+from nebulift.scoring.strips import BESIDE, best_ends, contrast_of, extent, lanes_along, strip_means
 
-_LONG_SIDE = 1024  # binned pixels: a faint trail is several pixels wide and loses little
-_CLIP = 2.5  # sigma: beyond it a pixel says no more about a faint line, it may be a star
-_SLENDER = 8.0  # a trail is so many times longer than wide
-_ALIGNED_PX = 1.5  # binned pixels that a line along a row or a column may leave it by
-_SPIKED_STAR_SIGMA = 200.0
-_SPIKE_OFFSET_PX = 3.0  # binned pixels
+# All in pixels of the search image unless said otherwise.
+_SLENDER, _WIDE_SLENDER = 8.0, 25.0  # a trail is so many times longer than wide
+_PLAIN_WIDTH = 3.5  # of a trail in focus, in FWHM of the stars
+_ALIGNED_PX = 1.5  # that a line along a row or a column may leave it by
+_SHORTEST_PX = 16
+_REACH = 67  # lanes looked at on either side
+_HALF_WIDTHS = (1, 3, 7)  # of strips: 3, 7 and 15 lanes
+_PARTS = 12
+_SEGMENTS = 6  # of a trail, through whose middles its axis is drawn
+_LIT_SHARE = 0.75  # of the parts of a trail; some pass behind stars
+_PART_LEVEL = 0.3  # of the trail's brightness
+_SPIKE_OFFSET_PX = 3.0
+# The brightest ones, how far their spikes reach at least and by the star's area, what of its radius is its centre.
+_SPIKED_STARS, _SPIKE_PX, _SPIKE_PER_AREA, _CORE_SHARE = 30, 75, 2.0, 0.7
+_SPIKE_RANK, _SPIKE_SHARE = 1.15, 0.25
+_LEANING_DEG, _WEAKER = 10.0, 0.7
+_STAR_TRAIL_FWHM = 10.0  # length of a star that the mount has drawn long, at most
 _SPIKE_FADING, _ONE_SIDED_FADING = 1.5, 2.0
-_STRIP_HALF_WIDTH = 1.5  # binned pixels
-_PROPOSALS = 32
-_PROPOSALS_PER_SEARCH = 4
-_PROPOSAL_SIGMA = 5.0
-_MOST_STREAKS = 5
-_PARTS = 8
+_HELD = 2.5  # sigma of a sample beyond which it counts no more
+_BLOCK = 8  # samples along a strip
+_LONG_PX, _PENALTY = 120, 1.5  # sigma for each halving of the length below it
+_LEAST_NOISE = 0.5  # of the contrast of a strip of three lanes, whose pixels have unit noise
+_MOST_STREAKS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """One trail: `significance` in sigma, end points in pixels of the full frame, width in pixels."""
+    """One trail: `significance` in sigma, end points and width in pixels of the full frame, mean brightness in ADU.
+
+    The brightness is that of the trail's axis above the sky beside it.
+    """
 
     significance: float
     x1_px: float
@@ -42,6 +56,7 @@ class Streak:
     x2_px: float
     y2_px: float
     width_px: float
+    brightness_adu: float = 0.0
 
     @property
     def length_px(self) -> float:
@@ -49,179 +64,256 @@ class Streak:
         return math.hypot(self.x2_px - self.x1_px, self.y2_px - self.y1_px)
 
 
-def find_streaks(
-    residual: NDArray[np.float32], background: Background, hot: NDArray[np.bool_], stars: Stars, sigma: float
-) -> list[Streak]:
-    """Return the trails in `residual` (background-subtracted float32 ADU) of at least `sigma`, strongest first."""
-    binning = max(1, math.ceil(max(residual.shape) / _LONG_SIDE))
-    image, weight = flatten(residual, background.invalid | hot, background.noise_adu, binning)
-    masked = mask_compact(image, weight)
-    bright_stars = _bright_stars(stars, background, masked, binning)
-    found: list[Streak] = []
-    spikes: list[Streak] = []
-    for line in _propose(image, masked):
-        if any(_along(line, other) for other in (*found, *spikes)):
-            continue  # one line is proposed many times over
-        streak, is_spike = _verify(image, masked, line, bright_stars, sigma)
-        if streak is not None and is_spike:
-            spikes.append(streak)
-        elif streak is not None and _is_of_the_sky(streak, image.shape):
-            found.append(streak)
-    found = sorted(found, key=lambda streak: -streak.significance)
-    distinct = [s for i, s in enumerate(found) if not any(_along(s, other) for other in (*found[:i], *spikes))]
-    return [_in_full_frame(streak, binning) for streak in distinct[:_MOST_STREAKS]]
-
-
-def _bright_stars(stars: Stars, background: Background, masked: NDArray[np.bool_], binning: int) -> NDArray[np.float64]:
-    """Return the places (n, 2) in binned pixels of stars bright enough for spikes; a piece of a trail is none."""
-    bright = stars.peak_adu > _SPIKED_STAR_SIGMA * background.noise_adu
-    places = (np.stack([stars.x_px[bright], stars.y_px[bright]], axis=1) - (binning - 1) / 2) / binning
-    column, row = (
-        np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in zip(places.T, masked.shape[::-1], strict=True)
-    )
-    return np.asarray(places[masked[row, column]])
-
-
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A proposed line in binned pixels."""
+class _Trail:
+    """A verified line from (x1, y1) to (x2, y2) in pixels of the search image."""
 
-    score: float
+    significance: float
     x1: float
     y1: float
     x2: float
     y2: float
+    width: float
+    brightness: float
+    is_spike: bool
+
+    @property
+    def length(self) -> float:
+        return math.hypot(self.x2 - self.x1, self.y2 - self.y1)
 
 
-def _propose(image: NDArray[np.float32], masked: NDArray[np.bool_]) -> list[_Line]:
-    """Return the lines whose sums stand out most, best first."""
-    clipped = np.where(masked, np.float32(0), np.clip(image, -_CLIP, _CLIP))
-    valid = (~masked).astype(np.float32)
-    spread = float(np.std(clipped[~masked])) if not masked.all() else 1.0
-    mean = float(np.mean(clipped[~masked])) if not masked.all() else 0.0
-    clipped = np.where(masked, np.float32(0), (clipped - mean) / max(spread, 1e-6)).astype(np.float32)
-    lines: list[_Line] = []
-    for transposed in (False, True):
-        for flipped in (False, True):
-            lines += _propose_leaning(
-                _oriented(clipped, transposed, flipped),
-                _oriented(valid, transposed, flipped),
-                image.shape,
-                transposed,
-                flipped,
-            )
-    return sorted(lines, key=lambda line: -line.score)[:_PROPOSALS]
+def find_streaks(search: SearchImage, sigma: float) -> list[Streak]:
+    """Return the trails in the search image of at least `sigma`, strongest first."""
+    found: list[_Trail] = []
+    noises = _strip_noise(search)
+    for line in propose_lines(search):
+        if any(_along(line.x1, line.y1, line.x2, line.y2, 0.0, other) for other in found if not other.is_spike):
+            continue  # one line is proposed many times over
+        trail = _verify(search, line, noises, sigma)
+        if trail is not None and (trail.is_spike or _is_of_the_sky(trail, search)):
+            found.append(trail)
+    # What is found along a spike is the spike, unless it is far stronger: a trail may pass by a bright star.
+    found.sort(key=lambda trail: -trail.significance * (_SPIKE_RANK if trail.is_spike else 1.0))
+    distinct: list[_Trail] = []
+    for trail in found:
+        if not any(_is_part_of(trail, other) for other in distinct):
+            distinct.append(trail)
+    streaks = [_in_full_frame(trail, search) for trail in distinct if not trail.is_spike]
+    return streaks[:_MOST_STREAKS]
 
 
-def _oriented(image: NDArray[np.float32], transposed: bool, flipped: bool) -> NDArray[np.float32]:
-    """Return `image` turned and flipped, with rows padded to a power of two."""
-    turned = image.T if transposed else image
-    turned = turned[:, ::-1] if flipped else turned
-    rows = 1 << max(5, math.ceil(math.log2(turned.shape[0])))
-    return np.ascontiguousarray(np.pad(turned, ((0, rows - turned.shape[0]), (0, 0))))
+def _verify(search: SearchImage, line: Line, noises: dict[int, tuple[float, float]], sigma: float) -> _Trail | None:
+    """Measure a proposed line along its whole course; None below `sigma` or where the light is not that of a line."""
+    image, masked = search.values, search.masked
+    # A proposal knows its ends to some pixels: look around for the best place, and again once its extent is known.
+    ends: tuple[float, float, float, float] = best_ends(
+        image, masked, line.x1, line.y1, line.x2, line.y2, line.precision + 1.0, max(1.0, line.precision / 3), 300
+    )
+    for reach in (2.0, 1.0):
+        full = _extended(*ends, image.shape)
+        contrast = contrast_of(_strips(image, masked, full, 1, 5))
+        start, stop = extent(contrast[5])
+        if stop - start < _SHORTEST_PX or _at_most(contrast[5, start:stop], noises[1][1]) < sigma:
+            return None
+        ends = best_ends(image, masked, *_part(full, start, stop), reach, 0.5, 800)
+    full = _extended(*ends, image.shape)
+    lanes = lanes_along(image, masked, *full, _REACH)
+    best: tuple[float, int, int, int, NDArray[np.float64]] | None = None
+    for half in _HALF_WIDTHS:
+        contrast = contrast_of(strip_means(lanes, half, 2 * half + 1))
+        start, stop = extent(contrast[len(contrast) // 2])
+        significance = _significance(contrast, start, stop, *noises[half])
+        # A wider strip must do better, not merely as well: it holds more that is not the trail.
+        if best is None or significance > 1.15 * best[0]:
+            best = (significance, start, stop, half, contrast)
+    assert best is not None
+    significance, start, stop, half, contrast = best
+    middle = contrast[len(contrast) // 2]
+    if significance < sigma or not _shines_all_along(middle[start:stop]):
+        return None
+    spike = _is_spike(middle, full, start, stop, search.bright_stars[search.bright_stars[:, 2] > 0])
+    if not spike:
+        contrast[len(contrast) // 2] = _without_stars(middle, full, search.bright_stars)
+        spike = _significance(contrast, start, stop, *noises[half]) < sigma
+    width, brightness = _width(lanes, start, stop)
+    first, last = _offsets(lanes, start, stop, width)
+    normal_x, normal_y = _normal(full)
+    x1, y1, x2, y2 = _part(full, start, stop)
+    return _Trail(
+        significance=significance,
+        x1=x1 + first * normal_x,
+        y1=y1 + first * normal_y,
+        x2=x2 + last * normal_x,
+        y2=y2 + last * normal_y,
+        width=width,
+        brightness=brightness,
+        is_spike=spike,
+    )
 
 
-def _propose_leaning(
-    image: NDArray[np.float32],
-    valid: NDArray[np.float32],
-    shape: tuple[int, ...],
-    transposed: bool,
-    flipped: bool,
-) -> list[_Line]:
-    """Return the best lines of one of the four orientations, in coordinates of the unturned image."""
-    rows = image.shape[0]
-    lines = []
-    for (block, sums), (_, pixels) in zip(line_sums(image, rows // 8), line_sums(valid, rows // 8), strict=True):
-        for lanes in (1, 2):
-            score, row_of, column_of = best_lines(sums, pixels, lanes, 0.5 * lanes * block, TILE_PX)
-            for place in np.argsort(-score, axis=None)[:_PROPOSALS_PER_SEARCH]:
-                if score.flat[place] < _PROPOSAL_SIGMA:
-                    break
-                row, column = int(row_of.flat[place]), int(column_of.flat[place])
-                top, shift = row - row % block, row % block
-                x1 = column - rows + (lanes - 1) / 2
-                line = (float(score.flat[place]), x1, float(top), x1 + shift, float(top + block - 1))
-                lines.append(_unturn(line, shape, transposed, flipped))
-    return lines
-
-
-def _unturn(
-    line: tuple[float, float, float, float, float], shape: tuple[int, ...], transposed: bool, flipped: bool
-) -> _Line:
-    """Bring a line of a turned image back to the image's own coordinates."""
-    score, x1, y1, x2, y2 = line
-    width = shape[0] if transposed else shape[1]
-    if flipped:
-        x1, x2 = width - 1 - x1, width - 1 - x2
-    if transposed:
-        x1, y1, x2, y2 = y1, x1, y2, x2
-    return _Line(score, x1, y1, x2, y2)
-
-
-def _verify(
+def _strips(
     image: NDArray[np.float32],
     masked: NDArray[np.bool_],
-    line: _Line,
-    bright_stars: NDArray[np.float64],
-    sigma: float,
-) -> tuple[Streak | None, bool]:
-    """Measure a proposed line along its whole course; return it and whether it is a diffraction spike.
+    line: tuple[float, float, float, float],
+    half: int,
+    reach: int,
+) -> NDArray[np.float32]:
+    """Return the means of `reach` strips on either side of a line and of its own in the middle."""
+    width = 2 * half + 1
+    return np.asarray(strip_means(lanes_along(image, masked, *line, reach * width + half), half, width))
 
-    None below `sigma`, or where the light is not that of a line.
+
+def _at_most(inside: NDArray[np.float64], noise: float) -> float:
+    """Return about as much significance as a run of samples of the contrast can have, at little cost."""
+    known = np.isfinite(inside)
+    return float(np.sum(inside[known])) / math.sqrt(max(int(np.count_nonzero(known)), 1)) / noise
+
+
+def _significance(contrast: NDArray[np.float64], start: int, stop: int, noise: float, correlated: float) -> float:
+    """Return how far the middle strip stands out over a run of samples, in units of what the other strips scatter by.
+
+    Bright samples count little: a star may fill some, a trail fills all. A trail of dashes is bright enough for half
+    of its plain mean to do. `noise` and `correlated` come from `_strip_noise`.
     """
-    best: tuple[float, _Line] | None = None
-    length = math.hypot(line.x2 - line.x1, line.y2 - line.y1)
-    # The transform knows a line to about a pixel at its ends: look around for the best one.
-    normal_x, normal_y = -(line.y2 - line.y1) / length, (line.x2 - line.x1) / length
-    for shift1 in (-1.5, 0.0, 1.5):
-        for shift2 in (-1.5, 0.0, 1.5):
-            moved = _Line(
-                line.score,
-                line.x1 + shift1 * normal_x,
-                line.y1 + shift1 * normal_y,
-                line.x2 + shift2 * normal_x,
-                line.y2 + shift2 * normal_y,
-            )
-            profile = _profile(image, masked, moved, 0.0)
-            total = float(np.nansum(profile))
-            if best is None or total > best[0]:
-                best = (total, moved)
-    assert best is not None
-    line = _extend(best[1], image.shape)
-    centre = _profile(image, masked, line, 0.0)
-    lanes = [offset * (2 * _STRIP_HALF_WIDTH + 1.0) for offset in (-3, -2, 2, 3)]
-    neighbours = np.stack([_profile(image, masked, line, offset) for offset in lanes])
-    known = np.isfinite(neighbours).any(axis=0)
-    beside = np.zeros(len(centre))
-    beside[known] = np.nanmedian(neighbours[:, known], axis=0)
-    contrast = centre - beside
-    start, stop = _extent(contrast)
-    inside = contrast[start:stop]
+    middle = len(contrast) // 2
+    inside = contrast[middle, start:stop]
     inside = inside[np.isfinite(inside)]
-    if len(inside) < 12:
-        return None, False
-    outside = neighbours[np.isfinite(neighbours)]
-    noise = standard_deviation_from_mad(outside) if len(outside) else 1.0
-    # Neighbouring samples of a strip share pixels only across it; the median's efficiency is 0.64.
-    significance = float(np.median(inside)) * math.sqrt(0.64 * len(inside)) / max(noise, 1e-6) / 1.1
-    if significance < sigma:
-        return None, False
-    # A trail shines all along; a row of a few stars does not.
-    parts = [float(np.mean(part)) for part in np.array_split(inside, _PARTS)]
-    if sum(part > 0.3 * float(np.median(inside)) for part in parts) < _PARTS - 1:
-        return None, False
-    x1, y1, x2, y2 = _points(line, start, stop)
-    streak = Streak(significance, x1, y1, x2, y2, _width(image, masked, line, start, stop))
-    return streak, _is_spike(contrast, line, start, stop, bright_stars)
+    fewest = max(12.0, 0.3 * (stop - start))
+    if len(inside) < fewest:
+        return 0.0
+    # Those beside which the trail itself lies would look too dark.
+    reach = max(BESIDE)
+    others = np.concatenate([np.arange(max(middle - reach, 0)), np.arange(middle + reach + 1, len(contrast))])
+    error = correlated / math.sqrt(len(inside))
+    near = np.clip(contrast[others, start:stop], -_HELD * noise, _HELD * noise)
+    number = np.isfinite(near).sum(axis=1)
+    enough = number >= fewest
+    if np.count_nonzero(enough) >= 6:
+        # Where the sky itself is streaky (nebulae, banding), strips differ by more than their pixels' noise.
+        sums = np.nansum(near, axis=1)[enough] / number[enough]
+        error = max(error, MAD_TO_SIGMA * float(np.median(np.abs(sums - np.median(sums)))))
+    held = float(np.mean(np.clip(inside, -_HELD * noise, _HELD * noise)))
+    significance = max(held, 0.5 * float(np.mean(inside))) / error
+    # There are many more short lines to be fooled by than long ones.
+    return significance - _PENALTY * max(0.0, math.log2(_LONG_PX / max(len(inside), 1)))
+
+
+def _strip_noise(search: SearchImage) -> dict[int, tuple[float, float]]:
+    """Return, by half-width, the noise of one sample of a strip's contrast, and what it is worth in sums along strips.
+
+    Neighbouring samples share the light of a star and the smoothing of a colour mosaic, so sums scatter by more. It is
+    the same all over the search image, and is measured on lines of several directions.
+    """
+    height, width = search.values.shape
+    reach = 0.45 * min(height, width)
+    noises: dict[int, tuple[float, float]] = {}
+    for half in _HALF_WIDTHS:
+        blocks = []
+        for angle in np.radians([10, 55, 100, 145]):
+            dx, dy = reach * math.cos(angle), reach * math.sin(angle)
+            line = (width / 2 - dx, height / 2 - dy, width / 2 + dx, height / 2 + dy)
+            contrast = contrast_of(_strips(search.values, search.masked, line, half, _REACH // (2 * half + 1)))
+            length = contrast.shape[1] // _BLOCK * _BLOCK
+            blocks.append(contrast[:, :length].reshape(-1, _BLOCK))
+        samples = np.concatenate(blocks)
+        known = np.isfinite(samples)
+        # Whole numbers may hide all noise.
+        least = _LEAST_NOISE * math.sqrt(3 / (2 * half + 1))
+        values = samples[known]
+        noise = (
+            max(MAD_TO_SIGMA * float(np.median(np.abs(values - np.median(values)))), least) if len(values) else least
+        )
+        number = known.sum(axis=1)
+        sums = np.where(known, np.clip(samples, -_HELD * noise, _HELD * noise), 0.0).sum(axis=1)
+        scaled = sums[number >= _BLOCK // 2] / np.sqrt(number[number >= _BLOCK // 2])
+        noises[half] = (noise, max(float(np.std(scaled)) if len(scaled) > _BLOCK else noise, noise))
+    return noises
+
+
+def _shines_all_along(inside: NDArray[np.float64]) -> bool:
+    """Tell a trail, which shines all along, from a row of a few stars."""
+    parts = [part[np.isfinite(part)] for part in np.array_split(inside, _PARTS)]
+    levels = np.array([float(part.mean()) for part in parts if len(part)])
+    if len(levels) < _PARTS / 2:
+        return False
+    level = float(np.nanmean(inside))
+    return bool(np.mean(levels > _PART_LEVEL * level) >= _LIT_SHARE)
+
+
+def _profile(lanes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean brightness of each lane above the usual lane's."""
+    known = np.isfinite(lanes)
+    profile = np.where(known, lanes, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.asarray(profile - np.median(profile), dtype=np.float64)
+
+
+def _width(lanes: NDArray[np.float32], start: int, stop: int) -> tuple[float, float]:
+    """Return the full width at half maximum of a trail along the middle lane, and the brightness of its axis."""
+    profile = _profile(lanes[:, start:stop])
+    peak = float(profile[_REACH - 1 : _REACH + 2].max())
+    left = right = _REACH
+    while left > 0 and profile[left - 1] > 0.5 * peak:
+        left -= 1
+    while right < len(profile) - 1 and profile[right + 1] > 0.5 * peak:
+        right += 1
+    return float(right - left + 1), peak
+
+
+def _offsets(lanes: NDArray[np.float32], start: int, stop: int, width: float) -> tuple[float, float]:
+    """Return how far beside the middle lane the trail begins and ends: a line through the centroids of its parts."""
+    reach = math.ceil(width / 2) + 2
+    window = np.arange(-reach, reach + 1)
+    centres, weights = [], []
+    for part in np.array_split(np.arange(start, stop), _SEGMENTS):
+        profile = np.maximum(_profile(lanes[:, part])[_REACH - reach : _REACH + reach + 1], 0.0)
+        weights.append(float(profile.sum()))
+        centres.append(float((profile * window).sum() / weights[-1]) if weights[-1] > 0 else 0.0)
+    where = (np.arange(_SEGMENTS) + 0.5) / _SEGMENTS
+    if sum(weight > 0 for weight in weights) < _SEGMENTS // 2:
+        return 0.0, 0.0
+    slope, offset = np.polyfit(where, centres, 1, w=np.sqrt(weights))
+    return float(np.clip(offset, -reach, reach)), float(np.clip(offset + slope, -reach, reach))
+
+
+def _normal(line: tuple[float, ...]) -> tuple[float, float]:
+    x1, y1, x2, y2 = line
+    length = max(math.hypot(x2 - x1, y2 - y1), 1e-9)
+    return -(y2 - y1) / length, (x2 - x1) / length
+
+
+def _part(line: tuple[float, float, float, float], start: int, stop: int) -> tuple[float, float, float, float]:
+    """Return the end points of samples `start` to `stop` of a line sampled at whole steps."""
+    x1, y1, x2, y2 = line
+    number = max(2, round(math.hypot(x2 - x1, y2 - y1)))
+    dx, dy = (x2 - x1) / number, (y2 - y1) / number
+    return x1 + start * dx, y1 + start * dy, x1 + stop * dx, y1 + stop * dy
+
+
+def _extended(x1: float, y1: float, x2: float, y2: float, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Lengthen a line to the borders of the image: a proposal may be only a part of the trail."""
+    dx, dy = x2 - x1, y2 - y1
+    spans = [
+        sorted(((0 - origin) / step, (size - 1 - origin) / step))
+        for origin, step, size in ((x1, dx, shape[1]), (y1, dy, shape[0]))
+        if abs(step) > 1e-9
+    ]
+    first = max((span[0] for span in spans), default=0.0)
+    last = min((span[1] for span in spans), default=1.0)
+    return x1 + first * dx, y1 + first * dy, x1 + last * dx, y1 + last * dy
 
 
 def _is_spike(
-    contrast: NDArray[np.float64], line: _Line, start: int, stop: int, bright_stars: NDArray[np.float64]
+    contrast: NDArray[np.float64],
+    line: tuple[float, ...],
+    start: int,
+    stop: int,
+    bright_stars: NDArray[np.float64],
 ) -> bool:
     """Tell a diffraction spike: it begins at a bright star and fades away from it, where a trail shines evenly."""
-    length = math.hypot(line.x2 - line.x1, line.y2 - line.y1)
-    along_x, along_y = (line.x2 - line.x1) / length, (line.y2 - line.y1) / length
-    dx, dy = bright_stars[:, 0] - line.x1, bright_stars[:, 1] - line.y1
+    x1, y1, x2, y2 = line
+    length = math.hypot(x2 - x1, y2 - y1)
+    along_x, along_y = (x2 - x1) / length, (y2 - y1) / length
+    dx, dy = bright_stars[:, 0] - x1, bright_stars[:, 1] - y1
     on_line = np.abs(dy * along_x - dx * along_y) < _SPIKE_OFFSET_PX
     places = (dx * along_x + dy * along_y)[on_line]
     where = np.arange(start, stop)
@@ -239,127 +331,78 @@ def _is_spike(
     return False
 
 
-def _samples(line: _Line) -> int:
-    return max(2, round(math.hypot(line.x2 - line.x1, line.y2 - line.y1)))
+def _without_stars(
+    contrast: NDArray[np.float64], line: tuple[float, ...], bright_stars: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the contrast along a line without what may be spikes of the brightest stars on it."""
+    x1, y1, x2, y2 = line
+    length = math.hypot(x2 - x1, y2 - y1)
+    along_x, along_y = (x2 - x1) / length, (y2 - y1) / length
+    left = contrast.copy()
+    for x, y, radius in bright_stars[:_SPIKED_STARS]:
+        aside = abs((y - y1) * along_x - (x - x1) * along_y)
+        if aside < max(_SPIKE_OFFSET_PX, _CORE_SHARE * radius):
+            place = (x - x1) * along_x + (y - y1) * along_y
+            reach = max(_SPIKE_PX, min(_SPIKE_PER_AREA * radius**2, _SPIKE_SHARE * length))
+            left[max(0, int(place - reach)) : max(0, int(place + reach))] = np.nan
+    return left
 
 
-def _points(line: _Line, start: int, stop: int) -> tuple[float, float, float, float]:
-    """Return the end points of samples `start` to `stop` of a line."""
-    number = _samples(line)
-    share1, share2 = start / number, stop / number
-    dx, dy = line.x2 - line.x1, line.y2 - line.y1
-    return (
-        line.x1 + share1 * dx,
-        line.y1 + share1 * dy,
-        line.x1 + share2 * dx,
-        line.y1 + share2 * dy,
-    )
+def _is_part_of(trail: _Trail, other: _Trail) -> bool:
+    """Tell whether a trail is another one seen again: along it, or a much weaker one leaning against it."""
+    if _along(trail.x1, trail.y1, trail.x2, trail.y2, trail.width / 2, other):
+        return True
+    turn = math.atan2(trail.y2 - trail.y1, trail.x2 - trail.x1) - math.atan2(other.y2 - other.y1, other.x2 - other.x1)
+    leaning = _angle_between(turn) < _LEANING_DEG
+    x, y = (trail.x1 + trail.x2) / 2, (trail.y1 + trail.y2) / 2
+    weaker = trail.significance < _WEAKER * other.significance
+    return leaning and weaker and _along(x, y, x, y, trail.width, other)
 
 
-def _profile(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, offset: float) -> NDArray[np.float64]:
-    """Return the mean across the strip at each pixel along a line, moved sideways by `offset`; NaN where masked."""
-    number = _samples(line)
-    along = (np.arange(number) + 0.5) / number
-    dx, dy = line.x2 - line.x1, line.y2 - line.y1
-    length = math.hypot(dx, dy)
-    across = np.array([-1.0, 0.0, 1.0]) + offset
-    x = np.rint(line.x1 + along[:, None] * dx - across * dy / length).astype(int)
-    y = np.rint(line.y1 + along[:, None] * dy + across * dx / length).astype(int)
-    height, width = image.shape
-    usable = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-    usable &= ~masked[y, x]
-    values = np.where(usable, np.clip(image[y, x], -_CLIP, 2 * _CLIP), 0.0)
-    counted = usable.sum(axis=1)
-    return np.where(counted >= 2, values.sum(axis=1) / np.maximum(counted, 1), np.nan)
+def _angle_between(turn: float) -> float:
+    """Return the angle in degrees, 0 to 90, between lines whose directions differ by `turn` in radians; NaN for NaN."""
+    return math.degrees(abs((turn + math.pi / 2) % math.pi - math.pi / 2))
 
 
-def _extend(line: _Line, shape: tuple[int, ...]) -> _Line:
-    """Lengthen a line to the borders of the image: a proposal may be only a part of the trail."""
-    height, width = shape[0], shape[1]
-    dx, dy = line.x2 - line.x1, line.y2 - line.y1
-    spans = [
-        sorted(((0 - origin) / step, (size - 1 - origin) / step))
-        for origin, step, size in ((line.x1, dx, width), (line.y1, dy, height))
-        if abs(step) > 1e-9
-    ]
-    first = max(span[0] for span in spans)
-    last = min(span[1] for span in spans)
-    return _Line(line.score, line.x1 + first * dx, line.y1 + first * dy, line.x1 + last * dx, line.y1 + last * dy)
+def _along(x1: float, y1: float, x2: float, y2: float, margin: float, trail: _Trail) -> bool:
+    """Tell whether a line runs along a trail already found: both ends at most `margin` further off."""
+    length = max(trail.length, 1e-6)
+    normal_x, normal_y = (trail.y1 - trail.y2) / length, (trail.x2 - trail.x1) / length
+    reach = 3 + trail.width + margin
+    return all(abs((x - trail.x1) * normal_x + (y - trail.y1) * normal_y) < reach for x, y in ((x1, y1), (x2, y2)))
 
 
-def _extent(contrast: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the run of samples that holds the trail: the largest sum above half of the trail's brightness."""
-    filled = np.nan_to_num(np.clip(contrast, -_CLIP, _CLIP))
-    level = 0.0
-    start, stop = 0, len(filled)
-    # The level to beat depends on the trail's brightness, and that on its extent: two rounds settle it.
-    for _ in range(3):
-        excess = np.concatenate([[0.0], np.cumsum(filled - level)])
-        lowest = np.minimum.accumulate(excess)
-        stop = int(np.argmax(excess - lowest))
-        start = int(np.argmin(excess[: stop + 1]))
-        level = 0.5 * max(0.0, float(np.mean(filled[start:stop]))) if stop > start else 0.0
-    return start, stop
+def _is_of_the_sky(trail: _Trail, search: SearchImage) -> bool:
+    """Tell a trail from nebulae, which are broad for their length, from trailed stars and from what a camera draws.
 
-
-def _width(image: NDArray[np.float32], masked: NDArray[np.bool_], line: _Line, start: int, stop: int) -> float:
-    """Return the full width at half maximum of the trail in binned pixels."""
-    offsets = np.arange(-12.0, 12.5, 1.0)
-    means = np.array([np.nanmean(np.append(_profile(image, masked, line, o)[start:stop], 0.0)) for o in offsets])
-    peak = means[12]
-    above = means > 0.5 * peak
-    left, right = 12, 12
-    while left > 0 and above[left - 1]:
-        left -= 1
-    while right < len(above) - 1 and above[right + 1]:
-        right += 1
-    return float(right - left + 1)
-
-
-def _along(line: "_Line | Streak", streak: Streak) -> bool:
-    """Tell whether a line runs along a streak already found: both its ends lie beside the streak's own line."""
-    x1, y1, x2, y2 = (
-        (line.x1, line.y1, line.x2, line.y2)
-        if isinstance(line, _Line)
-        else (line.x1_px, line.y1_px, line.x2_px, line.y2_px)
-    )
-    length = max(streak.length_px, 1e-6)
-    normal_x, normal_y = (streak.y1_px - streak.y2_px) / length, (streak.x2_px - streak.x1_px) / length
-    reach = 3 + streak.width_px
-    return all(
-        abs((x - streak.x1_px) * normal_x + (y - streak.y1_px) * normal_y) < reach for x, y in ((x1, y1), (x2, y2))
-    )
-
-
-def _is_of_the_sky(streak: Streak, shape: tuple[int, ...]) -> bool:
-    """Tell a trail from nebulae, which are broad for their length, and from what a camera draws.
-
+    What is much wider than the stars must be long all the more. Trailed stars are short and lie along all the others.
     A camera's lines (bleeding columns, banding, the borders of the sensor) run exactly along rows or columns.
     """
-    if streak.length_px < _SLENDER * streak.width_px:
+    slender = _SLENDER if trail.width <= max(_PLAIN_WIDTH * search.star_fwhm, 3.0) else _WIDE_SLENDER
+    if trail.length < slender * trail.width:
         return False
-    if min(abs(streak.x2_px - streak.x1_px), abs(streak.y2_px - streak.y1_px)) <= _ALIGNED_PX:
+    turn = math.atan2(trail.y2 - trail.y1, trail.x2 - trail.x1) - search.star_angle
+    if _angle_between(turn) < _LEANING_DEG and trail.length < _STAR_TRAIL_FWHM * search.star_fwhm:
         return False
-    height, width = shape[0], shape[1]
-    for ends, side in (((streak.x1_px, streak.x2_px), width), ((streak.y1_px, streak.y2_px), height)):
+    if min(abs(trail.x2 - trail.x1), abs(trail.y2 - trail.y1)) <= _ALIGNED_PX:
+        return False
+    height, width = search.values.shape
+    for ends, side in (((trail.x1, trail.x2), width), ((trail.y1, trail.y2), height)):
         margin = max(8.0, 2 * BORDER * side)
         if max(ends) < margin or min(ends) > side - 1 - margin:
             return False
     return True
 
 
-def _in_full_frame(streak: Streak, binning: int) -> Streak:
-    """Scale a streak from binned to full pixels; pixel centres lie at whole numbers in both."""
-
-    def full(value: float) -> float:
-        return value * binning + (binning - 1) / 2
-
+def _in_full_frame(trail: _Trail, search: SearchImage) -> Streak:
+    """Scale a trail to pixels of the frame; pixel centres lie at whole numbers in both."""
+    x1, y1, x2, y2 = ((value + 0.5) * search.binning - 0.5 for value in (trail.x1, trail.y1, trail.x2, trail.y2))
     return Streak(
-        significance=streak.significance,
-        x1_px=full(streak.x1_px),
-        y1_px=full(streak.y1_px),
-        x2_px=full(streak.x2_px),
-        y2_px=full(streak.y2_px),
-        width_px=streak.width_px * binning,
+        significance=trail.significance,
+        x1_px=x1,
+        y1_px=y1,
+        x2_px=x2,
+        y2_px=y2,
+        width_px=trail.width * search.binning,
+        brightness_adu=trail.brightness * search.noise_adu,
     )

@@ -4,10 +4,13 @@ import math
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from nebulift.simulate.defects import add_amplifier_glow, add_hot_columns, dead_areas, dust_shadows
+from nebulift.simulate.electronics import add_offsets, bloom
 from nebulift.simulate.equipment import Camera, Telescope
 
 Image = npt.NDArray[np.float32]
@@ -16,6 +19,9 @@ FILTER_RESPONSE = {"R": 0.65, "G": 1.0, "B": 0.6}
 """Of a one-shot-colour sensor to the sky and a white star, relative to green."""
 FILTER_COLOUR = {"R": 0.3, "G": 0.0, "B": -0.4}
 """Relative change of that response per unit of a star's colour."""
+
+NORMAL_FROM_E = 40.0
+"""Electrons from which quick noise is normal: Poisson counts have a skewness of 0.16 there."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +36,56 @@ class Detector:
     hot_pixels: int
 
 
+class HotPixels(NamedTuple):
+    """Pixels with a far too high dark current; arrays of shape (n,), in order of rows, then columns."""
+
+    x_px: npt.NDArray[np.intp]
+    y_px: npt.NDArray[np.intp]
+    excess_e_per_s: Image
+    """Dark current above that of the other pixels, electrons per second."""
+
+
 @lru_cache(maxsize=2)
 def detector(camera: Camera, telescope: Telescope) -> Detector:
     """Draw the pixels of a camera; its name and size fix its gains and defects for good."""
+    response, dark, hot = _sensor(camera)
+    response *= _vignetting(response.shape, telescope.vignetting)
+    if camera.dust_shadows:
+        response *= dust_shadows(camera, telescope)
+    if camera.dead_areas:
+        response *= dead_areas(camera)
+    if camera.hot_columns:
+        add_hot_columns(dark, camera)
+    if camera.amplifier_glow_e_per_s:
+        add_amplifier_glow(dark, camera)
+    colour_response = None
+    if camera.bayer_pattern:
+        response *= _mosaic(camera.bayer_pattern, FILTER_RESPONSE, response.shape)
+        colour_response = _mosaic(camera.bayer_pattern, FILTER_COLOUR, response.shape)
+        colour_response.flags.writeable = False
+    response.flags.writeable = dark.flags.writeable = False
+    return Detector(response, colour_response, dark, len(hot.x_px))
+
+
+@lru_cache(maxsize=8)
+def hot_pixels(camera: Camera) -> HotPixels:
+    """Give the hot pixels of a camera, which are the same in every frame."""
+    return _sensor(camera)[2]
+
+
+def _sensor(camera: Camera) -> tuple[Image, Image, HotPixels]:
+    """Draw a camera's response (h, w), dark current (h, w) and hot pixels."""
     shape = (camera.height_px, camera.width_px)
     rng = np.random.default_rng([zlib.crc32(camera.name.encode()), *shape])
     response = 1.0 + camera.pixel_gain_rms * rng.standard_normal(shape, dtype=np.float32)
     hot = rng.random(shape, dtype=np.float32) < camera.hot_pixel_fraction
-    hot_pixels = int(hot.sum())
     dark = np.full(shape, camera.dark_e_per_s, dtype=np.float32)
-    dark[hot] += 10 ** rng.uniform(math.log10(2.0), math.log10(300.0), hot_pixels)
+    excess = 10 ** rng.uniform(math.log10(2.0), math.log10(300.0), int(hot.sum()))
+    dark[hot] += excess
     for column in rng.integers(0, camera.width_px, camera.bad_columns):
         response[int(rng.integers(0, camera.height_px)) :, column] *= 0.94
-    response *= _vignetting(shape, telescope.vignetting)
-    colour_response = None
-    if camera.bayer_pattern:
-        response *= _mosaic(camera.bayer_pattern, FILTER_RESPONSE, shape)
-        colour_response = _mosaic(camera.bayer_pattern, FILTER_COLOUR, shape)
-        colour_response.flags.writeable = False
-    response.flags.writeable = dark.flags.writeable = False
-    return Detector(response, colour_response, dark, hot_pixels)
+    y_px, x_px = np.nonzero(hot)
+    return response, dark, HotPixels(x_px, y_px, excess.astype(np.float32))
 
 
 def add_cosmic_rays(electrons: Image, camera: Camera, exposure_s: float, rng: np.random.Generator) -> None:
@@ -68,14 +104,21 @@ def add_cosmic_rays(electrons: Image, camera: Camera, exposure_s: float, rng: np
         np.add.at(electrons, (row[inside], column[inside]), np.float32(per_step))
 
 
-def read_out(expected_e: Image, camera: Camera, exposure_s: float, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
+def read_out(
+    expected_e: Image, camera: Camera, exposure_s: float, rng: np.random.Generator, quick: bool = False
+) -> npt.NDArray[np.uint16]:
     """Turn the electrons expected in each pixel (h, w) into what the camera's file holds, in ADU.
 
-    Photons and dark current are Poisson; the amplifier adds its noise; full well or converter cut off
-    what is above `Camera.saturation_adu`, noise and all.
+    Photons and dark current are Poisson; full wells may spill; the amplifier adds its noise; full well or
+    converter cut off what is above `Camera.saturation_adu`, noise and all. `quick` draws the photons of brighter
+    pixels from a normal distribution.
     """
-    electrons = rng.poisson(expected_e).astype(np.float32)
+    electrons = _quick_poisson(expected_e, rng) if quick else rng.poisson(expected_e).astype(np.float32)
     add_cosmic_rays(electrons, camera, exposure_s, rng)
+    if camera.blooms:
+        bloom(electrons, camera.full_well_e)
+    # Its own stream: the noise is the same with and without.
+    add_offsets(electrons, camera, rng.spawn(1)[0])
     electrons += np.float32(camera.read_noise_e) * rng.standard_normal(electrons.shape, dtype=np.float32)
     electrons /= np.float32(camera.gain_e_per_adu)
     electrons += np.float32(camera.bias_adu)
@@ -83,14 +126,26 @@ def read_out(expected_e: Image, camera: Camera, exposure_s: float, rng: np.rando
     return np.clip(electrons, 0, camera.saturation_adu, out=electrons).astype(np.uint16)
 
 
-def _vignetting(shape: tuple[int, int], loss: float) -> Image:
+def _quick_poisson(expected_e: Image, rng: np.random.Generator) -> Image:
+    """Draw counts (h, w): Poisson where few are expected, else normal with the same mean and variance."""
+    if np.median(expected_e[::8, ::8]) < NORMAL_FROM_E:
+        return rng.poisson(expected_e).astype(np.float32)
+    counts = rng.standard_normal(expected_e.shape, dtype=np.float32)
+    counts *= np.sqrt(expected_e)
+    counts += expected_e
+    few = expected_e < NORMAL_FROM_E
+    counts[few] = rng.poisson(expected_e[few])
+    return counts
+
+
+def _vignetting(shape: tuple[int, ...], loss: float) -> Image:
     """Light that reaches each pixel, 1 in the centre, 1 - loss in the corners."""
     y, x = (np.linspace(-1.0, 1.0, size, dtype=np.float32) * size for size in shape)
     corner2 = float(shape[0] ** 2 + shape[1] ** 2)
     return np.asarray(1.0 - loss * (y[:, None] ** 2 + x[None, :] ** 2) / corner2, dtype=np.float32)
 
 
-def _mosaic(pattern: str, value_of: dict[str, float], shape: tuple[int, int]) -> Image:
+def _mosaic(pattern: str, value_of: dict[str, float], shape: tuple[int, ...]) -> Image:
     """Spread the values of the colour filters over the frame."""
     tile = np.array([value_of[letter] for letter in pattern], dtype=np.float32).reshape(2, 2)
     repeats = ((shape[0] + 1) // 2, (shape[1] + 1) // 2)

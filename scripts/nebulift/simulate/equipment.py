@@ -1,6 +1,8 @@
 """What a night is seen with and under: camera, telescope and mount, sky."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from nebulift.simulate.target import Target
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,30 @@ class Camera:
     """Hits per million pixels and second, about 2 per square centimetre and minute on 4 to 5 um pixels."""
     bad_columns: int = 0
     """Columns with 6 % less response over part of their height."""
+    hot_columns: int = 0
+    """Columns whose pixels from some row on collect 0.5 to 20 electrons per second more."""
+    amplifier_glow_e_per_s: float = 0.0
+    """Electrons per second in the corner in which the amplifier glows; fades within a tenth of the frame."""
+    dust_shadows: int = 0
+    """Dust before the sensor: rings (discs in a refractor) of 8 to 45 px radius that take 3 to 15 %."""
+    dead_areas: int = 0
+    """Spots of 2 to 12 px radius with 0.1 to 0.7 of the response."""
+    row_banding_e: float = 0.0
+    """Offsets of whole rows, new in each frame, electrons rms."""
+    column_banding_e: float = 0.0
+    """The same of columns."""
+    banding_width_px: float = 1.0
+    """Rows or columns over which new offsets are alike; 1 = each has its own."""
+    row_pattern_e: float = 0.0
+    """Offsets of whole rows that are the same in every frame, electrons rms."""
+    column_pattern_e: float = 0.0
+    """The same of columns."""
+    edge_rows: int = 0
+    """First rows that are brighter, as many last ones, less with each row inwards."""
+    edge_row_e: float = 0.0
+    """Electrons that the outermost row has too many; wanders by a tenth from frame to frame."""
+    blooms: bool = False
+    """Whether charge above the full well spills along the column (a CCD without an anti-blooming gate)."""
 
     def __post_init__(self) -> None:
         if not 8 <= self.bits <= 16:
@@ -79,6 +105,10 @@ class Telescope:
     """Frames are offset by up to this much in x and y, at random."""
     drift_px_per_hour: tuple[float, float] = (5.0, -3.0)
     """Slow drift of the field in (x, y) that guiding does not see (flexure, polar error)."""
+    rotation_deg_per_hour: float = 0.0
+    """Slow turn of the field about the frame's centre, counter-clockwise (polar error, mount in azimuth)."""
+    flips_at_meridian: bool = False
+    """Whether the field is turned by 180 degrees once the target has culminated (German equatorial mount)."""
 
 
 @dataclass(frozen=True)
@@ -109,3 +139,4 @@ class Sky:
     declination_deg: float = 38.0
     transit_hours: float = 1.5
     """Hours from the night's first frame until the target culminates."""
+    target: Target = field(default_factory=Target)

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nebulift.simulate.equipment import Camera, Sky, Telescope
+from nebulift.simulate.glow import Glow, make_glow
+from nebulift.simulate.groups import star_groups
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,6 +34,8 @@ class Field:
     """Above the air, in the middle of the frame."""
     colour: FloatArray
     """0 = white, 1 = about as red as a K5 star, -0.3 = about as blue as a B star."""
+    glow: Glow | None = None
+    """Galaxies and nebulae."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Conditions:
     dx_px: float
     """Offset of every star from its place in the `Field`: dither and drift."""
     dy_px: float
+    rotation_deg: float = 0.0
+    """Turn of the field about the frame's centre, counter-clockwise; 180 behind a meridian flip."""
 
 
 def make_field(seed: int, camera: Camera, telescope: Telescope, sky: Sky, exposure_s: float) -> Field:
@@ -55,18 +61,26 @@ def make_field(seed: int, camera: Camera, telescope: Telescope, sky: Sky, exposu
     """
     rng = generator(seed, "field")
     drift_px = LONGEST_NIGHT_HOURS * max(abs(speed) for speed in telescope.drift_px_per_hour)
-    margin = 50.0 + telescope.dither_px + drift_px
+    margin = 50.0 + telescope.dither_px + drift_px + _rotation_margin(camera, telescope)
     width, height = camera.width_px + 2 * margin, camera.height_px + 2 * margin
     faintest = _faintest_magnitude(camera, telescope, sky, exposure_s)
     per_square_degree = sky.star_density * 10 ** (COUNT_SLOPE * (faintest - 14.0))
     expected = per_square_degree * width * height * (telescope.pixel_scale_arcsec / 3600.0) ** 2
     count = int(rng.poisson(expected))
     magnitude = np.maximum(faintest + np.log10(1.0 - rng.random(count)) / COUNT_SLOPE, BRIGHTEST_MAGNITUDE)
+    x_px = rng.uniform(-margin, camera.width_px + margin, count)
+    y_px = rng.uniform(-margin, camera.height_px + margin, count)
+    colour = np.clip(rng.normal(0.35, 0.35, count), -0.4, 1.3)
+    group_rng = generator(seed, "groups")
+    group = star_groups(sky.target, camera, faintest, group_rng)
+    magnitude = np.concatenate((magnitude, group.magnitude))
+    shape = (camera.height_px, camera.width_px)
     return Field(
-        x_px=rng.uniform(-margin, camera.width_px + margin, count),
-        y_px=rng.uniform(-margin, camera.height_px + margin, count),
+        x_px=np.concatenate((x_px, group.x_px)),
+        y_px=np.concatenate((y_px, group.y_px)),
         electrons_per_s=telescope.electrons_per_s * 10 ** (-0.4 * (magnitude - 10.0)),
-        colour=np.clip(rng.normal(0.35, 0.35, count), -0.4, 1.3),
+        colour=np.concatenate((colour, np.clip(group_rng.normal(0.35, 0.35, len(group.x_px)), -0.4, 1.3))),
+        glow=make_glow(sky.target, shape, margin, sky.sky_e_per_s_per_px, generator(seed, "glow")),
     )
 
 
@@ -89,7 +103,21 @@ def conditions_at(seed: int, index: int, hours: float, telescope: Telescope, sky
         fwhm_px=fwhm_arcsec / telescope.pixel_scale_arcsec,
         dx_px=float(dither[0]) + drift_x * hours,
         dy_px=float(dither[1]) + drift_y * hours,
+        rotation_deg=telescope.rotation_deg_per_hour * hours
+        + (180.0 if telescope.flips_at_meridian and hours > sky.transit_hours else 0.0),
     )
+
+
+def star_places(field: Field, camera: Camera, conditions: Conditions) -> tuple[FloatArray, FloatArray]:
+    """Give x and y in px of all stars of the field in one frame, each (n,); many lie outside of it."""
+    x_px, y_px = field.x_px, field.y_px
+    if conditions.rotation_deg:
+        angle = math.radians(conditions.rotation_deg)
+        centre_x, centre_y = (camera.width_px - 1) / 2, (camera.height_px - 1) / 2
+        from_x, from_y = x_px - centre_x, y_px - centre_y
+        x_px = centre_x + from_x * math.cos(angle) - from_y * math.sin(angle)
+        y_px = centre_y + from_x * math.sin(angle) + from_y * math.cos(angle)
+    return x_px + conditions.dx_px, y_px + conditions.dy_px
 
 
 def airmass(hours: float, sky: Sky) -> float:
@@ -99,6 +127,12 @@ def airmass(hours: float, sky: Sky) -> float:
     sine_of_altitude = math.sin(latitude) * math.sin(declination)
     sine_of_altitude += math.cos(latitude) * math.cos(declination) * math.cos(hour_angle)
     return 1.0 / max(sine_of_altitude, 0.125)
+
+
+def _rotation_margin(camera: Camera, telescope: Telescope) -> float:
+    """Px beyond the frame's edges that a night's slow rotation brings in; a flip brings in none."""
+    turn = math.radians(min(abs(telescope.rotation_deg_per_hour) * LONGEST_NIGHT_HOURS, 90.0))
+    return math.sin(turn) * max(camera.width_px, camera.height_px) / 2
 
 
 def _faintest_magnitude(camera: Camera, telescope: Telescope, sky: Sky, exposure_s: float) -> float:

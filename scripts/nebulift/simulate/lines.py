@@ -52,6 +52,12 @@ def add_trail(image: Image, trail: Trail, peak_e: float, profile: LineProfile) -
     lit = ((along >= 0) & (along <= length)).astype(float)
     if trail.dash_px > 0:
         lit *= np.mod(along, 2 * trail.dash_px) < trail.dash_px
+    if trail.taper > 0:
+        way = np.clip(along / length, 0.0, 1.0)
+        # A meteor is brightest two thirds down its path.
+        lit *= (6.75 * way**2 * (1.0 - way)) ** trail.taper
+    if trail.flash_px > 0:
+        lit *= 1.0 - trail.flash_depth * np.sin(math.pi * along / trail.flash_px) ** 2
     # Ends and dashes are as soft as the trail is across.
     lit = np.convolve(lit, profile.values[::2] / profile.values[::2].sum(), mode="same")
     _add_line(

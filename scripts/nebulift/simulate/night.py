@@ -1,7 +1,7 @@
 """Writing made-up nights with their truth."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from nebulift.simulate.equipment import Camera, Sky, Telescope
 from nebulift.simulate.exposure import Exposure, expose, render_frame
 from nebulift.simulate.field import Conditions, conditions_at, generator, make_field
 from nebulift.simulate.plan import plan_night
-from nebulift.simulate.recipe import CloudBank, FrameRecipe, Trail
+from nebulift.simulate.recipe import CloudBank, FrameRecipe, Occlusion, Trail
 
 __all__ = [
     "Camera",
     "CloudBank",
     "FrameRecipe",
+    "Occlusion",
     "Sky",
     "Telescope",
     "Trail",
@@ -61,6 +62,14 @@ class TruthRow:
     background_adu: float
     """Median level without stars and trails."""
     hot_pixels: int
+    star_fwhm_px: float
+    """Of a star as the pixels see it, focus and tracking included; see `Exposure`."""
+    rotation_deg: float
+    """Turn of the field about the frame's centre."""
+    occlusion: float
+    """Share of the frame behind an obstacle, 0 to 1."""
+    trail_ends_px: str
+    """x,y,x,y of each trail's ends inside the frame, joined by semicolons; `none` without."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +111,18 @@ def simulate_night(
     object_name: str = "M 31",
     filter_name: str = "L",
     recipes: Sequence[FrameRecipe] | None = None,
+    varied: bool = False,
 ) -> list[TruthRow]:
     """Write light_0001.fits, light_0002.fits ... into `folder` and return their truth in the same order.
 
     A frame's bytes follow from the seed, its number, its recipe and the other arguments, however many frames
-    are made. Without `recipes` (one per frame) they are planned: which frames suffer depends on `frames`.
+    are made. Without `recipes` (one per frame) they are planned: which frames suffer depends on `frames`, from
+    what on `varied`, see `plan_night`.
     `start` without a time zone is UTC. Raises ValueError when the number of recipes is not `frames`.
     """
     camera, telescope, sky = camera or Camera(), telescope or Telescope(), sky or Sky()
     if recipes is None:
-        recipes = plan_night(frames, seed, camera, sky, contaminated_fraction)
+        recipes = plan_night(frames, seed, camera, sky, contaminated_fraction, varied=varied)
     if len(recipes) != frames:
         raise ValueError(f"{len(recipes)} recipes for {frames} frames: give one per frame")
     field = make_field(seed, camera, telescope, sky, exposure_s)
@@ -141,10 +152,12 @@ def simulate_nights(
     width_px: int = 960,
     height_px: int = 640,
     contaminated_fraction: float = 0.3,
+    varied: bool = False,
 ) -> Path:
     """Write nights into folder/2024-09-09, folder/2024-09-10 ... and return the path of folder/truth.tsv.
 
-    The camera is the same throughout; target, filter and sky differ: see `SETTINGS`.
+    The camera is the same throughout; target, filter and sky differ: see `SETTINGS`. `varied` nights suffer from
+    more kinds of things, and the field is turned by 180 degrees half-way through.
     """
     camera = Camera(width_px=width_px, height_px=height_px, bad_columns=1)
     first = datetime(2024, 9, 9, 20, 30, tzinfo=UTC)
@@ -158,7 +171,9 @@ def simulate_nights(
             # Far apart, so that a neighbouring seed does not repeat a night.
             seed=seed * 1000 + number,
             camera=camera,
-            sky=setting.sky,
+            telescope=Telescope(flips_at_meridian=varied),
+            sky=replace(setting.sky, transit_hours=frames * 65.0 / 7200.0) if varied else setting.sky,
+            varied=varied,
             contaminated_fraction=contaminated_fraction,
             start=start,
             object_name=setting.object_name,
@@ -221,6 +236,7 @@ def _utc(moment: datetime) -> datetime:
 
 def _truth(night: str, name: str, recipe: FrameRecipe, conditions: Conditions, exposure: Exposure) -> TruthRow:
     height, width = exposure.pixels.shape
+    ends = [trail.inside(width, height) for trail in recipe.trails if trail.peak_sigma > 0]
     return TruthRow(
         night=night,
         frame=name,
@@ -237,4 +253,8 @@ def _truth(night: str, name: str, recipe: FrameRecipe, conditions: Conditions, e
         fwhm_px=round(conditions.fwhm_px, 3),
         background_adu=round(exposure.background_adu, 1),
         hot_pixels=exposure.hot_pixels,
+        star_fwhm_px=round(exposure.star_fwhm_px, 3),
+        rotation_deg=round(conditions.rotation_deg, 3),
+        occlusion=recipe.occlusion.share if recipe.occlusion else 0.0,
+        trail_ends_px=";".join(f"{x0},{y0},{x1},{y1}" for (x0, y0), (x1, y1) in filter(None, ends)) or "none",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 FloatArray = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
@@ -14,8 +15,6 @@ OVERSAMPLING = 5
 """Odd, so that the box of one pixel has a centre sample."""
 WINGS_FWHM = 10.0
 """A Moffat star is followed out to this many FWHM: less than 1e-4 of its light lies beyond for beta 3.5."""
-MOST_STAMP_PIXELS = 500_000
-"""Stamps are added in batches of this size, which bounds the memory."""
 
 
 def moffat_radius(fwhm_px: float, beta: float) -> float:
@@ -62,6 +61,25 @@ def point_spread(
     return PointSpread(samples, radius, np.maximum.accumulate(highest[::-1])[::-1])
 
 
+def pixel_kernel(psf: PointSpread, radius_px: int) -> Image:
+    """Give the share of its light in the pixels around a star that sits on a pixel's centre, (2 r + 1, 2 r + 1)."""
+    middle = len(psf.samples) // 2
+    reach = min(radius_px, psf.radius_px) * OVERSAMPLING
+    part = slice(middle - reach, middle + reach + 1, OVERSAMPLING)
+    return np.ascontiguousarray(psf.samples[part, part])
+
+
+def width_px(psf: PointSpread) -> float:
+    """Give the diameter in px of a disc with the area in which a star is above half of its peak."""
+    finer = 4
+    above = psf.samples > psf.samples.max() / 2
+    rows, columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
+    core = psf.samples[rows[0] - 2 : rows[-1] + 3, columns[0] - 2 : columns[-1] + 3]
+    fine = cv2.resize(core, None, fx=finer, fy=finer, interpolation=cv2.INTER_CUBIC)
+    area_px = np.count_nonzero(fine > psf.samples.max() / 2) / (finer * OVERSAMPLING) ** 2
+    return 2.0 * math.sqrt(area_px / math.pi)
+
+
 def add_stars(
     image: Image, x_px: FloatArray, y_px: FloatArray, electrons: FloatArray, psf: PointSpread, floor_e: float
 ) -> None:
@@ -72,46 +90,40 @@ def add_stars(
     needed = np.searchsorted(-psf.reach, -floor_e / np.maximum(np.abs(electrons), 1e-9))
     sizes = np.unique(np.geomspace(3, max(psf.radius_px, 4), 9).astype(int))
     size_of = np.minimum(np.searchsorted(sizes, needed), len(sizes) - 1)
-    for which, radius in enumerate(sizes):
-        near = (x_px > -radius - 1) & (x_px < image.shape[1] + radius)
-        near &= (y_px > -radius - 1) & (y_px < image.shape[0] + radius)
-        chosen = np.flatnonzero((size_of == which) & near & (needed > 0))
-        batch = max(1, MOST_STAMP_PIXELS // (2 * int(radius) + 1) ** 2)
-        for start in range(0, len(chosen), batch):
-            part = chosen[start : start + batch]
-            _add_stamps(image, x_px[part], y_px[part], electrons[part], psf.samples, int(radius))
+    radii = sizes[size_of]
+    near = (x_px > -radii - 1) & (x_px < image.shape[1] + radii)
+    near &= (y_px > -radii - 1) & (y_px < image.shape[0] + radii)
+    chosen = np.flatnonzero(near & (needed > 0))
+    # Small stamps first, whatever the order of the stars.
+    chosen = chosen[np.argsort(radii[chosen], kind="stable")]
+    _add_stamps(image, x_px[chosen], y_px[chosen], electrons[chosen].astype(np.float32), psf.samples, radii[chosen])
 
 
+@njit(cache=True)
 def _add_stamps(
-    image: Image, x_px: FloatArray, y_px: FloatArray, electrons: FloatArray, samples: Image, radius: int
+    image: Image, x_px: FloatArray, y_px: FloatArray, electrons: Image, samples: Image, radii: npt.NDArray[np.intp]
 ) -> None:
     """Add stars with stamps of (2 radius + 1)^2 px, interpolating the samples linearly in both directions."""
-    steps = np.arange(-radius, radius + 1)
-    columns, column, right = _phase(x_px, steps, samples.shape[1])
-    rows, row, below = _phase(y_px, steps, samples.shape[0])
-    # Flat indices: several times faster than pairs of them.
-    flat, across = samples.reshape(-1), samples.shape[1]
-    first = row[:, :, None] * across + column[:, None, :]
-    light = electrons.astype(np.float32)
-    stamps = flat.take(first) * (light * (1 - below) * (1 - right))[:, None, None]
-    stamps += flat[1:].take(first) * (light * (1 - below) * right)[:, None, None]
-    stamps += flat[across:].take(first) * (light * below * (1 - right))[:, None, None]
-    stamps += flat[across + 1 :].take(first) * (light * below * right)[:, None, None]
     height, width = image.shape
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    places = rows[:, :, None] * width + columns[:, None, :]
-    np.add.at(image.reshape(-1), places[inside], stamps[inside])
-
-
-def _phase(
-    centre: FloatArray, steps: npt.NDArray[np.intp], length: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Image]:
-    """Give each star's pixels (n, k), the sample at or before each (n, k), the share of the next one (n,)."""
-    nearest = np.rint(centre).astype(np.intp)
-    position = (nearest - centre) * OVERSAMPLING
-    before = np.floor(position).astype(np.intp)
-    sample = length // 2 + before[:, None] + steps[None, :] * OVERSAMPLING
-    return nearest[:, None] + steps[None, :], sample, (position - before).astype(np.float32)
+    middle = samples.shape[0] // 2
+    one = np.float32(1.0)
+    for star in range(len(x_px)):
+        nearest_x, nearest_y = int(np.rint(x_px[star])), int(np.rint(y_px[star]))
+        from_x, from_y = (nearest_x - x_px[star]) * OVERSAMPLING, (nearest_y - y_px[star]) * OVERSAMPLING
+        before_x, before_y = int(np.floor(from_x)), int(np.floor(from_y))
+        right, below = np.float32(from_x - before_x), np.float32(from_y - before_y)
+        above_share, below_share = electrons[star] * (one - below), electrons[star] * below
+        weights = (above_share * (one - right), above_share * right, below_share * (one - right), below_share * right)
+        reach = radii[star]
+        for row in range(max(0, nearest_y - reach), min(height, nearest_y + reach + 1)):
+            sample_y = middle + before_y + (row - nearest_y) * OVERSAMPLING
+            for column in range(max(0, nearest_x - reach), min(width, nearest_x + reach + 1)):
+                sample_x = middle + before_x + (column - nearest_x) * OVERSAMPLING
+                light = samples[sample_y, sample_x] * weights[0]
+                light += samples[sample_y, sample_x + 1] * weights[1]
+                light += samples[sample_y + 1, sample_x] * weights[2]
+                light += samples[sample_y + 1, sample_x + 1] * weights[3]
+                image[row, column] += light
 
 
 def _convolve(samples: Image, kernel: Image) -> Image:

@@ -12,6 +12,8 @@ DEFOCUS_LIMIT_PX = 2.0
 """A blur disc of this radius widens a star of FWHM 3 px by a quarter; less passes as seeing."""
 TRACKING_LIMIT_PX = 3.0
 """A smear of this length makes a star of FWHM 3 px longer than wide by a fifth; less passes as round."""
+OCCLUSION_LIMIT = 0.05
+"""An obstacle that hides less of the frame passes as a corner that nobody misses."""
 TWILIGHT_NOTED = 2.0
 TWILIGHT_LIMIT = 10.0
 """Sky factor from which twilight ruins the frame: the noise has grown threefold, 1.25 magnitudes are lost."""
@@ -28,6 +30,19 @@ class CloudBank(NamedTuple):
     """Direction in which the clouds thicken, degrees counter-clockwise from +x."""
 
 
+class Occlusion(NamedTuple):
+    """A dome's edge, a roof or a tree in front of part of the field: it hides stars, trails and sky."""
+
+    share: float
+    """Of the frame behind it, 0 to 1."""
+    angle_deg: float
+    """Direction in which it lies, degrees counter-clockwise from +x."""
+    softness: float = 0.15
+    """Width of its edge, half the longer side of the frame = 1; soft, for it is far out of focus."""
+    glow: float = 0.3
+    """Its own level over that of the sky at the frame's centre."""
+
+
 @dataclass(frozen=True)
 class Trail:
     """A straight trail from (x0, y0) to (x1, y1) in pixels of the frame; the ends may lie outside of it."""
@@ -42,6 +57,12 @@ class Trail:
     """Width of the object itself; seeing comes on top."""
     dash_px: float = 0.0
     """Length of a dash and of the gap behind it (an aircraft's blinking lights); 0 = unbroken."""
+    taper: float = 0.0
+    """How a meteor rises from nothing and fades: 1 as s^2 (1 - s) of the way s, larger shorter; 0 = even."""
+    flash_px: float = 0.0
+    """Distance from one flash of a tumbling satellite to the next; 0 = steady."""
+    flash_depth: float = 1.0
+    """Share of the light that is missing between its flashes, 0 to 1."""
 
     @classmethod
     def across(
@@ -68,11 +89,16 @@ class Trail:
             dash_px,
         )
 
+    def inside(self, width: int, height: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Give the ends (x, y) of the part in a frame of `width` x `height` px, to about a pixel; None without."""
+        ends = ((round(self.x0), round(self.y0)), (round(self.x1), round(self.y1)))
+        is_inside, first, last = cv2.clipLine((0, 0, width, height), *ends)
+        return ((int(first[0]), int(first[1])), (int(last[0]), int(last[1]))) if is_inside else None
+
     def length_px(self, width: int, height: int) -> float:
         """Length of the part inside a frame of `width` x `height` px, to about a pixel; 0 when it misses."""
-        ends = ((round(self.x0), round(self.y0)), (round(self.x1), round(self.y1)))
-        inside, first, last = cv2.clipLine((0, 0, width, height), *ends)
-        return math.hypot(last[0] - first[0], last[1] - first[1]) if inside else 0.0
+        ends = self.inside(width, height)
+        return math.dist(*ends) if ends else 0.0
 
 
 @dataclass(frozen=True)
@@ -93,16 +119,18 @@ class FrameRecipe:
     """Sky level over a dark sky's, by twilight alone; 1 = none."""
     moon: float = 1.0
     """Sky level over a dark sky's, by the moon alone; 1 = none."""
+    occlusion: Occlusion | None = None
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        """What is to be seen: any of cloud, streak, defocus, tracking, twilight (from a sky factor of 2)."""
+        """What is to be seen: any of cloud, streak, defocus, tracking, occlusion, twilight (from a sky factor of 2)."""
         present = {
             "cloud": self.transparency < CLOUD_TRANSPARENCY or self._bank_is_seen(),
             "streak": any(trail.peak_sigma > 0 for trail in self.trails),
             "defocus": self.defocus_px >= DEFOCUS_LIMIT_PX,
             "tracking": self.tracking_px >= TRACKING_LIMIT_PX,
             "twilight": self.twilight >= TWILIGHT_NOTED,
+            "occlusion": self.occlusion is not None and self.occlusion.share >= OCCLUSION_LIMIT,
         }
         return tuple(name for name, is_present in present.items() if is_present)
 

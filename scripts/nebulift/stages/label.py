@@ -70,7 +70,7 @@ def label_rows(scores: Sequence[Row], settings: LabelSettings) -> list[Row]:
     rows = []
     for score, context in zip(measured, contexts, strict=True):
         values = score | asdict(context)
-        findings = run_checks({check.column: values[check.column] for check in CHECKS}, settings.limits)
+        findings = run_checks(values, settings.limits)
         verdict = judge(findings, settings.thresholds)
         row = _identity(score) | {
             "quality_score": verdict.quality_score,
@@ -79,7 +79,9 @@ def label_rows(scores: Sequence[Row], settings: LabelSettings) -> list[Row]:
             "reasons": verdict.reasons,
             "group": context.group,
             "group_frames": context.group_frames,
+            "evidence": context.evidence,
             "persistent_streaks": context.persistent_streaks,
+            "hot_pixel_persistence": context.hot_pixel_persistence,
         }
         for check in CHECKS:
             row[check.column] = values[check.column]

@@ -16,6 +16,7 @@ from nebulift.dataset.preview import PREVIEW_VERSION, make_preview, write_previe
 from nebulift.frames.frame import Frame, UnreadableFrame
 from nebulift.frames.listing import ListedFrame
 from nebulift.frames.reading import read_frame
+from nebulift.nights.samples import sample_pixels, sample_stars, write_sample
 from nebulift.scoring.score import FrameScore, ScoringSettings, score_frame
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.tables import Row, TableError, read_table, write_table
@@ -80,6 +81,8 @@ def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDAr
         "error": "",
         "preview": "",
         "streaks": "[]",
+        "stars": "[]",
+        "hot_pixels": "[]",
     }
     # Only what can be opened can be known again by its size and time; of the rest, reading says what is wrong.
     known: Row = {}
@@ -96,7 +99,7 @@ def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDAr
     if read.metadata.image_type != "light":
         return {**row, "status": "skipped"}, None
     try:
-        score = score_frame(read, settings)
+        score = score_frame(read, settings, in_place=True)
         preview = make_preview(score)
     except Exception as error:  # one odd frame must never stop a night; the log keeps the whole story
         logger.exception("%r could not be measured", frame.name)
@@ -122,11 +125,13 @@ def _metadata(frame: Frame) -> Row:
 def measurements(frame: Frame, score: FrameScore) -> Row:
     """Return the columns of the score table that were measured on the pixels."""
     background, stars = score.background, score.stars
+    height, width = score.hot.shape
     streaks = [
         [
             float(f"{streak.significance:.4g}"),
             *(round(value, 1) for value in (streak.x1_px, streak.y1_px, streak.x2_px, streak.y2_px)),
             round(streak.width_px, 1),
+            float(f"{streak.brightness_adu:.4g}"),
         ]
         for streak in score.streaks
     ]
@@ -142,13 +147,18 @@ def measurements(frame: Frame, score: FrameScore) -> Row:
         "eccentricity": stars.eccentricity,
         "position_angle_deg": stars.position_angle_deg,
         "elongation_order": stars.elongation_order,
+        "fwhm_tilt": stars.fwhm_tilt,
         "flux_15th_adu": stars.flux_15th_adu,
         "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
+        "stars": write_sample(sample_stars(stars.x_px, stars.y_px, stars.flux_adu, stars.is_saturated, width, height)),
         "streaks": json.dumps(streaks),
         "saturated_fraction": score.saturated_fraction,
         "hot_pixel_count": int(score.hot.sum()),
         "hot_pixel_fraction": score.hot_pixel_fraction,
+        "hot_pixels": write_sample(sample_pixels(score.hot)),
+        "cosmic_ray_count": stars.cosmic_rays,
+        "dead_fraction": score.dead_fraction,
     }
 
 

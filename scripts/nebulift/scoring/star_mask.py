@@ -1,0 +1,94 @@
+"""What is bright and compact in the search image, so that stars do not line up to trails."""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from nebulift.scoring.stars import Stars
+
+# In pixels of the search image and in units of its noise.
+BORDER = 0.01  # of the side
+_PEAK_SIGMA, _FOOT_SIGMA = 6.0, 3.0
+# Width of what is masked about each pixel of brighter stars' feet, in search pixels of at most two of the frame.
+_GLOW_PX = {_PEAK_SIGMA: 3, 60.0: 7, 400.0: 15}
+_CORE_PX, _CORE_SIGMA, _CORE_GLOW = 4.0, 60.0, 1.6
+_CORE_WIDTH = 0.65  # radius of a core at least, of the mean width of its patch: 0.9 for a star, 0.5 for a trail
+_SPIKED_STAR_SIGMA = 100.0  # of the frame's noise
+_FAINT_STAR_FWHM = 0.7  # radius of what is masked
+
+
+def mask_compact(
+    image: NDArray[np.float32], trails: NDArray[np.bool_], binning: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return the mask of what is bright and compact, and x, y and radius (n, 3) of bright stars, the largest first.
+
+    `trails` are pixels of trails: what lies there and is not as bright as a bright star is let be.
+    """
+    foot = image > _FOOT_SIGMA
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(foot.view(np.uint8), connectivity=8)
+    peak = np.zeros(count, dtype=np.float32)
+    np.maximum.at(peak, labels[foot], image[foot])
+    compact = peak > _PEAK_SIGMA
+    compact[0] = False
+    compact[np.unique(labels[trails])] = False
+    masked = np.zeros(image.shape, dtype=np.uint8)
+    # The glow of a bright star reaches further than its foot.
+    for sigma, width in _GLOW_PX.items():
+        width = max(3, width * 2 // max(binning, 2) // 2 * 2 + 1)
+        glowing = (compact & (peak > sigma))[labels].view(np.uint8)
+        masked |= cv2.dilate(glowing, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    cores = _cores(foot, labels, boxes, peak)
+    for x, y, radius in cores:
+        cv2.circle(masked, (round(x), round(y)), math.ceil(_CORE_GLOW * radius), color=(1,), thickness=-1)
+    # The first and last rows and columns of a sensor are seldom like the others.
+    for side, edge in ((0, masked), (1, masked.T)):
+        margin = max(4, round(BORDER * masked.shape[side]))
+        edge[:margin] = 1
+        edge[-margin:] = 1
+    return masked > 0, cores
+
+
+def _cores(
+    foot: NDArray[np.bool_], labels: NDArray[np.int32], boxes: NDArray[np.int32], peak: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return x, y and radius (n, 3) of the thickest place of each bright patch, the thickest first.
+
+    That is where the star is, however far its spikes and its bleeding reach; a trail is nowhere thicker.
+    """
+    depth = cv2.distanceTransform(foot.view(np.uint8), cv2.DIST_L2, 3)
+    row, column = np.nonzero((depth >= _CORE_PX) & (peak > _CORE_SIGMA)[labels])
+    order = np.lexsort((-depth[row, column], labels[row, column]))
+    row, column = row[order], column[order]
+    _, first = np.unique(labels[row, column], return_index=True)
+    row, column = row[first], column[first]
+    box = boxes[labels[row, column]]
+    mean_width = box[:, cv2.CC_STAT_AREA] / np.hypot(box[:, cv2.CC_STAT_WIDTH], box[:, cv2.CC_STAT_HEIGHT])
+    thick = depth[row, column] > _CORE_WIDTH * mean_width
+    row, column = row[thick], column[thick]
+    thickest = np.argsort(-depth[row, column], kind="stable")
+    return np.stack([column, row, depth[row, column]], axis=1)[thickest].astype(np.float64)
+
+
+def bright_stars(stars: Stars, noise_adu: float, masked: NDArray[np.bool_], binning: int) -> NDArray[np.float64]:
+    """Return x, y and 0 (n, 3) in binned pixels of stars bright enough for spikes; a piece of a trail is none."""
+    bright = (stars.peak_adu > _SPIKED_STAR_SIGMA * noise_adu) | stars.is_saturated
+    places = (np.stack([stars.x_px[bright], stars.y_px[bright]], axis=1) + 0.5) / binning - 0.5
+    column, row = (
+        np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in zip(places.T, masked.shape[::-1], strict=True)
+    )
+    return np.pad(places[masked[row, column]], ((0, 0), (0, 1)))
+
+
+def mask_faint(stars: Stars, trails: NDArray[np.bool_], binning: int) -> NDArray[np.bool_]:
+    """Return the mask of the stars found in the frame; what lies on a trail is a part of it."""
+    shape = trails.shape
+    masked = np.zeros(shape, dtype=np.uint8)
+    x, y = ((axis + 0.5) / binning - 0.5 for axis in (stars.x_px, stars.y_px))
+    column, row = (np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in ((x, shape[1]), (y, shape[0])))
+    masked[row, column] = 1
+    masked[trails] = 0
+    radius = max(1, round(_FAINT_STAR_FWHM * stars.fwhm_px / binning)) if math.isfinite(stars.fwhm_px) else 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.dilate(masked, disc), dtype=np.uint8) > 0

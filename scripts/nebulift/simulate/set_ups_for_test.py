@@ -1,0 +1,197 @@
+"""The set-ups on which a grading is judged, and never tuned."""
+
+from nebulift.simulate import set_ups as kit
+from nebulift.simulate.equipment import Camera, Sky
+from nebulift.simulate.set_ups import SetUp, sky_glow
+from nebulift.simulate.target import Target
+
+TEST = tuple(
+    SetUp(name, "test", nuisances, camera, telescope, sky, exposure_s)
+    for name, nuisances, camera, telescope, sky, exposure_s in (
+        (
+            "ritchey-chretien galaxy",
+            ("oversampled", "galaxies", "spikes", "flip", "sparse"),
+            Camera(name="T1 back-lit CMOS", gain_e_per_adu=0.6, read_noise_e=2.8, full_well_e=38_000.0, dust_shadows=6),
+            kit.RITCHEY_CHRETIEN,
+            Sky(
+                star_density=260.0,
+                sky_e_per_s_per_px=sky_glow(kit.RITCHEY_CHRETIEN, 21.0),
+                seeing_arcsec=2.7,
+                transit_hours=0.6,
+                target=Target(galaxies=3, edge_on_galaxies=1, galaxy_radius_px=110.0, galaxy_brightness=0.7),
+            ),
+            90.0,
+        ),
+        (
+            "twelve-bit colour camera",
+            ("twelve bits", "bayer", "amplifier glow", "edge rows"),
+            Camera(
+                name="T2 12-bit OSC",
+                bits=12,
+                bayer_pattern="GRBG",
+                gain_e_per_adu=3.6,
+                read_noise_e=7.0,
+                bias_adu=120.0,
+                full_well_e=18_000.0,
+                dark_e_per_s=0.1,
+                hot_pixel_fraction=2e-3,
+                amplifier_glow_e_per_s=20.0,
+                edge_rows=3,
+                edge_row_e=60.0,
+            ),
+            kit.LARGE_REFRACTOR,
+            Sky(star_density=800.0, sky_e_per_s_per_px=sky_glow(kit.LARGE_REFRACTOR, 19.6), seeing_arcsec=3.4),
+            45.0,
+        ),
+        (
+            "lens with rotating field",
+            ("undersampled", "rotation", "gradient", "banding"),
+            Camera(
+                name="T3 mirrorless",
+                bits=14,
+                gain_e_per_adu=1.1,
+                read_noise_e=4.0,
+                full_well_e=17_000.0,
+                hot_pixel_fraction=1e-3,
+                column_banding_e=1.8,
+                row_banding_e=0.7,
+                banding_width_px=3.0,
+            ),
+            kit.STOPPED_LENS,
+            Sky(
+                star_density=400.0,
+                sky_e_per_s_per_px=sky_glow(kit.STOPPED_LENS, 19.3),
+                gradient=0.45,
+                gradient_angle=280.0,
+                seeing_arcsec=12.0,
+            ),
+            40.0,
+        ),
+        (
+            "oxygen nebula",
+            ("narrowband", "nebula", "refractor", "flip"),
+            Camera(
+                name="T4 mono CMOS",
+                gain_e_per_adu=0.3,
+                read_noise_e=2.9,
+                full_well_e=19_000.0,
+                dark_e_per_s=0.01,
+                row_pattern_e=0.6,
+                amplifier_glow_e_per_s=0.5,
+            ),
+            kit.OXYGEN_REFRACTOR,
+            Sky(
+                star_density=1000.0,
+                sky_e_per_s_per_px=0.03,
+                seeing_arcsec=3.1,
+                transit_hours=0.8,
+                target=Target(nebula=8.0),
+            ),
+            240.0,
+        ),
+        (
+            "blooming survey ccd",
+            ("bleeding", "hot columns", "rich"),
+            Camera(
+                name="T5 interline CCD",
+                gain_e_per_adu=1.6,
+                read_noise_e=11.0,
+                full_well_e=85_000.0,
+                bias_adu=1500.0,
+                blooms=True,
+                hot_columns=7,
+                bad_columns=5,
+                cosmic_rays_per_mpix_per_s=0.2,
+                column_pattern_e=1.5,
+                dead_areas=5,
+            ),
+            kit.LARGE_NEWTONIAN,
+            Sky(
+                star_density=2200.0,
+                sky_e_per_s_per_px=sky_glow(kit.LARGE_NEWTONIAN, 20.9),
+                seeing_arcsec=4.4,
+                target=Target(bright_stars=3),
+            ),
+            60.0,
+        ),
+        (
+            "broadband filaments",
+            ("filaments", "refractor", "dust"),
+            Camera(name="T6 mono CMOS", gain_e_per_adu=1.3, read_noise_e=3.2, full_well_e=75_000.0, dust_shadows=8),
+            kit.REFRACTOR,
+            Sky(
+                star_density=1100.0,
+                sky_e_per_s_per_px=sky_glow(kit.REFRACTOR, 21.0),
+                seeing_arcsec=5.5,
+                target=Target(filaments=9, filament_brightness=0.9, filament_width_px=2.2),
+            ),
+            180.0,
+        ),
+        (
+            "banding under the moon",
+            ("banding", "moon", "spikes", "edge rows"),
+            Camera(
+                name="T7 scientific CMOS",
+                gain_e_per_adu=0.45,
+                read_noise_e=2.0,
+                full_well_e=28_000.0,
+                row_banding_e=1.6,
+                column_pattern_e=2.5,
+                banding_width_px=2.0,
+                edge_rows=2,
+                edge_row_e=25.0,
+            ),
+            kit.RITCHEY_CHRETIEN,
+            Sky(
+                star_density=600.0,
+                sky_e_per_s_per_px=sky_glow(kit.RITCHEY_CHRETIEN, 20.4),
+                moon=7.0,
+                gradient=0.2,
+                seeing_arcsec=2.0,
+            ),
+            60.0,
+        ),
+        (
+            "crowded bulge",
+            ("rich", "bayer", "refractor"),
+            Camera(
+                name="T8 OSC CMOS", bayer_pattern="BGGR", gain_e_per_adu=0.7, read_noise_e=2.4, full_well_e=45_000.0
+            ),
+            kit.REFRACTOR,
+            Sky(
+                star_density=2400.0,
+                sky_e_per_s_per_px=sky_glow(kit.REFRACTOR, 20.7),
+                seeing_arcsec=5.0,
+                declination_deg=10.0,
+            ),
+            90.0,
+        ),
+        (
+            "globular cluster",
+            ("cluster", "star row", "rotation"),
+            Camera(name="T9 mono CMOS", gain_e_per_adu=0.9, read_noise_e=3.0, hot_pixel_fraction=2e-3),
+            kit.SCHMIDT_CASSEGRAIN,
+            Sky(
+                star_density=700.0,
+                sky_e_per_s_per_px=sky_glow(kit.SCHMIDT_CASSEGRAIN, 20.3),
+                seeing_arcsec=1.6,
+                target=Target(cluster_stars=4000, cluster_radius_px=120.0, globular=True, aligned_stars=8),
+            ),
+            60.0,
+        ),
+        (
+            "empty field",
+            ("sparse", "spikes", "dust"),
+            Camera(
+                name="T10 deep-depletion CCD",
+                gain_e_per_adu=1.9,
+                read_noise_e=5.0,
+                full_well_e=110_000.0,
+                dust_shadows=3,
+            ),
+            kit.NEWTONIAN,
+            Sky(star_density=60.0, sky_e_per_s_per_px=sky_glow(kit.NEWTONIAN, 21.3), seeing_arcsec=2.8),
+            60.0,
+        ),
+    )
+)

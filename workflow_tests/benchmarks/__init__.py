@@ -1,0 +1,1 @@
+"""How right and how fast Nebulift is, measured: `accuracy` and `speed` are commands that write RESULTS.md."""
