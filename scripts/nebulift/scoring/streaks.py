@@ -21,7 +21,8 @@ from nebulift.scoring.strips import BESIDE, best_ends, contrast_of, extent, lane
 # All in pixels of the search image unless said otherwise.
 _SLENDER, _WIDE_SLENDER = 8.0, 25.0  # a trail is so many times longer than wide
 _PLAIN_WIDTH = 3.5  # of a trail in focus, in FWHM of the stars
-_ALIGNED_PX = 1.5  # that a line along a row or a column may leave it by
+_ALIGNED_PX = 1.5  # that a line along a row or a column may leave it by,
+_ALIGNED, _PLAIN_SIGMA = 0.012, 15.0  # and of the length of a faint one
 _SHORTEST_PX = 16
 _REACH = 67  # lanes looked at on either side
 _HALF_WIDTHS = (1, 3, 7)  # of strips: 3, 7 and 15 lanes
@@ -384,11 +385,12 @@ def _is_of_the_sky(trail: _Trail, search: SearchImage) -> bool:
     turn = math.atan2(trail.y2 - trail.y1, trail.x2 - trail.x1) - search.star_angle
     if _angle_between(turn) < _LEANING_DEG and trail.length < _STAR_TRAIL_FWHM * search.star_fwhm:
         return False
-    if min(abs(trail.x2 - trail.x1), abs(trail.y2 - trail.y1)) <= _ALIGNED_PX:
+    leaves_by = _ALIGNED_PX if trail.significance > _PLAIN_SIGMA else max(_ALIGNED_PX, _ALIGNED * trail.length)
+    if min(abs(trail.x2 - trail.x1), abs(trail.y2 - trail.y1)) <= leaves_by:
         return False
     height, width = search.values.shape
     for ends, side in (((trail.x1, trail.x2), width), ((trail.y1, trail.y2), height)):
-        margin = max(8.0, 2 * BORDER * side)
+        margin = max(8.0, 4 * BORDER * side)
         if max(ends) < margin or min(ends) > side - 1 - margin:
             return False
     return True
