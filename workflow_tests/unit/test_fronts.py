@@ -25,10 +25,11 @@ SIZE = (320, 240)
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Twelve frames; the 4th and the 9th are crossed by a plain trail."""
+    """Twelve frames; the 4th and the 9th are each crossed by a plain trail, not the same: that would be the camera's."""
     folder = tmp_path_factory.mktemp("night")
-    trail = FrameRecipe(trails=(Trail.across(35.0, 10.0, SIZE, peak_sigma=12.0),))
-    recipes = [trail if index in (3, 8) else FrameRecipe() for index in range(12)]
+    recipes = [FrameRecipe()] * 12
+    for index, angle_deg in ((3, 35.0), (8, 115.0)):
+        recipes[index] = FrameRecipe(trails=(Trail.across(angle_deg, 10.0, SIZE, peak_sigma=12.0),))
     simulate_night(folder, frames=12, seed=4, recipes=recipes, camera=Camera(width_px=SIZE[0], height_px=SIZE[1]))
     return sorted(folder.glob("*.fits"))
 
