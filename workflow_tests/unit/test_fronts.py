@@ -25,7 +25,7 @@ SIZE = (320, 240)
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Twelve frames; the 4th and the 9th are each crossed by a plain trail, not the same: that would be the camera's."""
+    """Twelve frames; the 4th and the 9th are crossed by trails, not by the same: that would be the camera's."""
     folder = tmp_path_factory.mktemp("night")
     recipes = [FrameRecipe()] * 12
     for index, angle_deg in ((3, 35.0), (8, 115.0)):
