@@ -21,6 +21,7 @@ _LEAST_OVERLAP = 0.5
 # So many times wider than the stars: what is as broad and lies where others as broad do is a cloud of light, in which
 # a line has no direction of its own.
 _BROAD = 2.0
+_CROSSING = 0.4  # of the frame's diagonal: what is longer is a bright trail, however broad
 _WITHIN = 0.7  # of another line's length: as far from its middle lie the ends of what is in the same cloud
 # Satellites in line follow each other for some frames; what belongs to the sky is there all night.
 _FEWEST_FRAMES, _FEWEST_FRAMES_IF_BROAD, _SKY_SHARE = 3, 2, 0.12
@@ -42,7 +43,11 @@ def lines_of_the_sky(scores: Sequence[Row], placed: Mapping[int, tuple[str, Plac
             frames[group].append((index, number))
             moved = placement.to_reference(np.array(ends, dtype=np.float64).reshape(2, 2))
             fwhm = scores[index]["fwhm_px"] or np.inf
-            lines[group].append(np.array([*moved.ravel(), width, brightness, width >= _BROAD * fwhm]))
+            crosses = np.hypot(ends[2] - ends[0], ends[3] - ends[1]) > _CROSSING * np.hypot(
+                scores[index]["width_px"], scores[index]["height_px"]
+            )
+            is_broad = width >= _BROAD * fwhm and not crosses
+            lines[group].append(np.array([*moved.ravel(), width, brightness, is_broad]))
     found = set()
     for group, names in frames.items():
         table = np.array(lines[group])

@@ -20,8 +20,10 @@ _BAND_SIGMA = 0.15
 _DRAWN_LONG = 0.85  # eccentricity
 _NOISE_RANGE = (0.5, 2.0)  # of the usual noise
 # A defect lifts or lowers more than this share of a column, which a trail crosses too soon to do.
-_COLUMN_SHARE, _COLUMN_SIGMA, _COLUMN_NOISES = 0.3, 0.35, 7.0
+_COLUMN_SHARE, _COLUMN_SIGMA, _COLUMN_NOISES = 0.25, 0.35, 7.0
+_SHORTEST_COLUMN = 200
 _BLEEDING_PX, _BLEEDING_GLOW_PX = 21, 6
+_LONG_PIECE, _LONG_PIECE_PX = 0.6, 9  # of the shorter side; width of what belongs to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,21 @@ def make_search_image(
     masked, cores = mask_compact(values, trails, binning)
     masked |= mask_faint(stars, trails, binning) | unknown
     bright = np.concatenate([cores, bright_stars(stars, noise_adu, masked, binning)])
-    masked |= mask_spikes(values, masked, bright[:, :2])
+    masked |= mask_spikes(values, masked, bright[:, :2]) & ~_long_pieces(pieces, values.shape)
     fwhm = stars.fwhm_px / binning if math.isfinite(stars.fwhm_px) else 0.0
     drawn_long = stars.eccentricity > _DRAWN_LONG and stars.elongation_order > 0.5
     angle = math.radians(stars.position_angle_deg) if drawn_long else math.nan
     return SearchImage(values, masked, pieces, bright, fwhm, angle, binning, noise)
+
+
+def _long_pieces(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the mask of pieces too long for spikes: trails that pass by bright stars."""
+    mask = np.zeros(shape, dtype=np.uint8)
+    for piece in pieces:
+        if math.hypot(piece.x2 - piece.x1, piece.y2 - piece.y1) > _LONG_PIECE * min(shape):
+            ends = (round(piece.x1), round(piece.y1)), (round(piece.x2), round(piece.y2))
+            cv2.line(mask, *ends, color=(1,), thickness=_LONG_PIECE_PX)
+    return mask > 0
 
 
 def _shrunk(mask: NDArray[np.bool_], binning: int, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -117,14 +129,16 @@ def _flatten(image: NDArray[np.float32], smallest_noise: float) -> tuple[NDArray
 
 
 def _defective_columns(image: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return the mask of columns that are brighter or darker than the others over at least half of a half of them."""
+    """Return the mask of columns that are brighter or darker than the others over most of a half of them."""
     height = image.shape[0]
+    # A broad trail may lie on most of a short column.
+    length = height // 2 if height >= 2 * _SHORTEST_COLUMN else height
     masked = np.zeros(image.shape, dtype=bool)
-    for start in (0, height // 4, height // 2):
-        part = slice(start, start + max(height // 2, 1))
+    for start in {0, (height - length) // 2, height - length}:
+        part = slice(start, start + length)
         low, high = np.quantile(image[part][::2], (_COLUMN_SHARE, 1 - _COLUMN_SHARE), axis=0)
         usual = float(np.median(high - low)) / 2
-        least = max(_COLUMN_SIGMA, _COLUMN_NOISES / math.sqrt(max(height // 4, 1)))
+        least = max(_COLUMN_SIGMA, _COLUMN_NOISES / math.sqrt(max(length // 2, 1)))
         defective = (low + usual > least) | (high - usual < -least)
         masked[part] |= defective | np.roll(defective, 1) | np.roll(defective, -1)
     return masked

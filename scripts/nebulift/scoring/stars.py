@@ -16,6 +16,8 @@ from nebulift.scoring.shapes import measure_shapes
 _PIXEL_STACKS = (400_000, 1_600_000, 6_400_000, 25_600_000)
 _SUB_OBJECTS = 8_192
 _LARGE_PIXELS = 3_000_000
+# Neighbours are sought among so many of the brightest, out to so many FWHM, and count from a share of the star's light.
+_NEIGHBOURS, _APART, _NEIGHBOUR_FLUX, _FEWEST_ALONE = 4000, 3.0, 0.1, 20
 _SHAPE_STARS = 80  # the shape of the optics is known from so many; more only cost time
 _APERTURE_FWHM = 2.0  # radius: wide enough that a change of focus leaves the light
 _SMOOTHING = np.array([0.25, 0.5, 0.25])  # as SExtractor's default
@@ -96,7 +98,7 @@ def find_stars(
 
     whole = (objects["flag"] & sep.OBJ_TRUNC) == 0
     order = np.argsort(-objects["flux"], kind="stable")
-    chosen = order[(whole & ~is_saturated)[order]][:_SHAPE_STARS]
+    chosen = _alone(order[(whole & ~is_saturated)[order]], order, objects, x, y, binning)[:_SHAPE_STARS]
     if len(chosen) < 3:  # better a clipped star than none
         chosen = order[whole[order]][:_SHAPE_STARS]
     size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
@@ -129,6 +131,28 @@ def find_stars(
         empty_cells=_empty_cells(x, y, residual.shape),
         cosmic_rays=int(is_cosmic_ray.sum()),
     )
+
+
+def _alone(
+    candidates: NDArray[np.intp],
+    by_flux: NDArray[np.intp],
+    objects: NDArray[np.void],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    binning: int,
+) -> NDArray[np.intp]:
+    """Return the candidates without a neighbour in their light, in their order; all where few are alone.
+
+    In the middle of a cluster what looks like one broad star is several.
+    """
+    candidates, others = candidates[: 5 * _SHAPE_STARS], by_flux[:_NEIGHBOURS]
+    if len(candidates) <= _FEWEST_ALONE:
+        return candidates
+    reach = _APART * max(2.355 * float(np.median(objects["a"][candidates])) * binning, 2.0)
+    near = np.hypot(x[candidates][:, None] - x[others], y[candidates][:, None] - y[others]) < reach
+    bright = objects["flux"][others] > _NEIGHBOUR_FLUX * objects["flux"][candidates][:, None]
+    alone = candidates[np.count_nonzero(near & bright, axis=1) <= 1]  # itself
+    return alone if len(alone) >= _FEWEST_ALONE else candidates
 
 
 def _extract(image: NDArray[np.float32], binning: int, background: Background, sigma: float) -> NDArray[np.void]:

@@ -33,7 +33,7 @@ _PART_LEVEL = 0.3  # of the trail's brightness
 _SPIKE_OFFSET_PX = 3.0
 # The brightest ones, how far their spikes reach at least and by the star's area, what of its radius is its centre.
 _SPIKED_STARS, _SPIKE_PX, _SPIKE_PER_AREA, _CORE_SHARE = 30, 75, 2.0, 0.7
-_SPIKE_RANK, _SPIKE_SHARE = 1.15, 0.25
+_SPIKE_SHARE = 0.25
 _LEANING_DEG, _WEAKER = 10.0, 0.7
 _STAR_TRAIL_FWHM = 10.0  # length of a star that the mount has drawn long, at most
 _SPIKE_FADING, _ONE_SIDED_FADING = 1.5, 2.0
@@ -93,8 +93,8 @@ def find_streaks(search: SearchImage, sigma: float) -> list[Streak]:
         trail = _verify(search, line, noises, sigma)
         if trail is not None and (trail.is_spike or _is_of_the_sky(trail, search)):
             found.append(trail)
-    # What is found along a spike is the spike, unless it is far stronger: a trail may pass by a bright star.
-    found.sort(key=lambda trail: -trail.significance * (_SPIKE_RANK if trail.is_spike else 1.0))
+    # What is found along a spike is the spike, unless it is stronger: a trail may pass by a bright star.
+    found.sort(key=lambda trail: -trail.significance)
     distinct: list[_Trail] = []
     for trail in found:
         if not any(_is_part_of(trail, other) for other in distinct):
