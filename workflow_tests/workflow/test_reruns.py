@@ -125,13 +125,13 @@ def test_a_frame_inserted_in_the_middle_is_the_only_one_scored(
 def test_a_threshold_labels_anew_and_scores_nothing(graded: Run) -> None:
     scores = graded.tables("scores")
     assert label_of(graded, "light_0001.fits") == "clean"
-    graded.change(label={"clean_threshold": 0.99})
+    graded.change(label={"clean_threshold": 1.0})
     outcome = graded.succeed("dataset")
     assert outcome.jobs == {"label_night": 3, "labels": 1, "dataset": 1}
     assert graded.tables("scores") == scores
     assert label_of(graded, "light_0001.fits") == "review"
     description = json.loads((graded.results / "dataset" / "metadata.json").read_text())
-    assert description["thresholds"]["clean_threshold"] == 0.99
+    assert description["thresholds"]["clean_threshold"] == 1.0
 
 
 def test_a_setting_of_scoring_scores_everything(graded: Run) -> None:
