@@ -146,7 +146,7 @@ def test_tasks_are_as_many_as_the_targets_ask_for() -> None:
     false = EXPERIMENTS["false_streaks"].tasks(Plan())
     assert sum(task["frames"] for task in false) >= 3000
     drawn = [task for task in streaks.tasks(Plan()) if task["peak"] == 0.5]
-    assert sum(task["trials"] for task in drawn) == 150
+    assert sum(task["trials"] for task in drawn) == 80
     assert {task["side"] for task in drawn} == {2048}
 
 
