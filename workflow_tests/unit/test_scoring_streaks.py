@@ -58,6 +58,8 @@ def assert_is(streak: Streak, trail: Trail, shape: tuple[int, int] = SHAPE, shar
     assert share * length < streak.length_px < 1.15 * length + 10
 
 
+# Expected all the same: in a frame alone these are still taken for trails, or trails for less than they are.
+KNOWN_WEAKNESS = pytest.mark.xfail(reason="not reached yet: see the README on what it is not yet", strict=False)
 LINES_IN_THE_SKY = (
     "newtonian galaxies",
     "one-shot colour nebula",
@@ -68,7 +70,9 @@ LINES_IN_THE_SKY = (
 
 
 class TestTrails:
-    @pytest.mark.parametrize("angle_deg", [3.0, 12.0, 45.0, 62.0, 86.0, 101.0, 171.0])
+    @pytest.mark.parametrize(
+        "angle_deg", [3.0, 12.0, 45.0, 62.0, 86.0, pytest.param(88.0, marks=KNOWN_WEAKNESS), 101.0, 171.0]
+    )
     def test_a_plain_trail_is_found_where_it_is(self, angle_deg: float) -> None:
         trail = Trail.across(angle_deg, 40.0, SIZE, 3.0)
         (streak,) = streaks_of(add_trails(field(), trail))
@@ -89,7 +93,7 @@ class TestTrails:
         (streak,) = streaks_of(add_trails(field(), trail))
         assert_is(streak, trail)
 
-    @pytest.mark.parametrize("peak_sigma", [15.0, 100.0, 300.0])
+    @pytest.mark.parametrize("peak_sigma", [15.0, 100.0, 300.0, pytest.param(1000.0, marks=KNOWN_WEAKNESS)])
     def test_a_bright_trail_is_one_and_where_it_is(self, peak_sigma: float) -> None:
         trail = Trail.across(28.0, -30.0, SIZE, peak_sigma)
         (streak,) = streaks_of(add_trails(field(), trail))
@@ -185,8 +189,13 @@ class TestNoTrails:
     def test_fields_of_stars(self, seed: int) -> None:
         assert not streaks_of(field(stars=100 * (1 + seed), seed=seed))
 
-    # Galaxies, nebulae and the spikes of the brightest stars stay where they are in the sky: the night leaves them out.
-    @pytest.mark.parametrize("name", [s.name for s in set_ups("development") if s.name not in LINES_IN_THE_SKY])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(s.name, marks=[KNOWN_WEAKNESS] if s.name in LINES_IN_THE_SKY else [])
+            for s in set_ups("development")
+        ],
+    )
     def test_clean_frames_of_many_cameras_and_skies(self, name: str) -> None:
         (set_up,) = (entry for entry in set_ups("development", *SIZE) if entry.name == name)
         exposure = clean_exposure(set_up, 2, 0)
@@ -236,8 +245,10 @@ class TestNoTrails:
             hidden = exposure_of(set_up, 4, 0, FrameRecipe(occlusion=Occlusion(share, angle)))
             assert not seen(scored(hidden.pixels, set_up.camera.saturation_adu).streaks)
 
-    # Of two stars whose spikes are all but in line, the far ends may add up to a line that asks for a look.
-    @pytest.mark.parametrize(("number", "angle_deg"), [(1, 12.0), (1, 44.0), (2, 12.0), (8, 12.0), (8, 44.0)])
+    @pytest.mark.parametrize(
+        ("number", "angle_deg"),
+        [(1, 12.0), (1, 44.0), (2, 12.0), pytest.param(2, 44.0, marks=KNOWN_WEAKNESS), (8, 12.0), (8, 44.0)],
+    )
     def test_spikes_of_bright_stars(self, number: int, angle_deg: float) -> None:
         places = scattered(SHAPE, number, (2e6, 8e6), seed=7, distance_px=120)
         assert not streaks_of(with_spikes(add_stars(field(), places), places, angle_deg))
@@ -293,6 +304,14 @@ class TestNoTrails:
             for step in range(generator.integers(2, 14)):
                 pixels[round(y + step * math.sin(angle)) % 480, round(x + step * math.cos(angle)) % 640] += 800
         assert not streaks_of(pixels)
+
+    @KNOWN_WEAKNESS
+    def test_an_edge_on_galaxy(self) -> None:
+        y, x = np.indices(SHAPE)
+        along, across = (x - 320) * 0.8 + (y - 240) * 0.6, (y - 240) * 0.8 - (x - 320) * 0.6
+        for length, width, peak in ((60, 8, 150), (35, 5, 400), (90, 14, 60)):
+            galaxy = peak * np.exp(-np.hypot(along / length, across / width) * 1.7)
+            assert not streaks_of((field() + galaxy).astype(np.float32))
 
     def test_a_vignetted_sky_with_dust(self) -> None:
         y, x = np.indices(SHAPE)
