@@ -60,13 +60,7 @@ def assert_is(streak: Streak, trail: Trail, shape: tuple[int, int] = SHAPE, shar
 
 # Expected all the same: in a frame alone these are still taken for trails, or trails for less than they are.
 KNOWN_WEAKNESS = pytest.mark.xfail(reason="not reached yet: see the README on what it is not yet", strict=False)
-LINES_IN_THE_SKY = (
-    "newtonian galaxies",
-    "one-shot colour nebula",
-    "hydrogen filaments",
-    "blooming ccd",
-    "glowing amplifier",
-)
+LINES_IN_THE_SKY = ("hydrogen filaments", "glowing amplifier")
 
 
 class TestTrails:
@@ -93,7 +87,7 @@ class TestTrails:
         (streak,) = streaks_of(add_trails(field(), trail))
         assert_is(streak, trail)
 
-    @pytest.mark.parametrize("peak_sigma", [15.0, 100.0, 300.0, pytest.param(1000.0, marks=KNOWN_WEAKNESS)])
+    @pytest.mark.parametrize("peak_sigma", [15.0, 100.0, 300.0, 1000.0])
     def test_a_bright_trail_is_one_and_where_it_is(self, peak_sigma: float) -> None:
         trail = Trail.across(28.0, -30.0, SIZE, peak_sigma)
         (streak,) = streaks_of(add_trails(field(), trail))
@@ -138,7 +132,14 @@ class TestTrails:
         (streak,) = streaks_of(add_trails(field(), meteor))
         assert_is(streak, meteor, share=0.55)
 
-    @pytest.mark.parametrize("name", [set_up.name for set_up in set_ups("development")[1::2]])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            # A filament's chord may be listed before a bright trail that crosses it.
+            pytest.param(s.name, marks=[KNOWN_WEAKNESS] if s.name == "hydrogen filaments" else [])
+            for s in set_ups("development")[1::2]
+        ],
+    )
     def test_with_cameras_and_skies_of_many_kinds(self, name: str) -> None:
         (set_up,) = (entry for entry in set_ups("development", *SIZE) if entry.name == name)
         trail = Trail.across(27.0, 45.0, SIZE, 5.0)
@@ -247,7 +248,7 @@ class TestNoTrails:
 
     @pytest.mark.parametrize(
         ("number", "angle_deg"),
-        [(1, 12.0), (1, 44.0), (2, 12.0), pytest.param(2, 44.0, marks=KNOWN_WEAKNESS), (8, 12.0), (8, 44.0)],
+        [(1, 12.0), (1, 44.0), (2, 12.0), (2, 44.0), (8, 12.0), (8, 44.0)],
     )
     def test_spikes_of_bright_stars(self, number: int, angle_deg: float) -> None:
         places = scattered(SHAPE, number, (2e6, 8e6), seed=7, distance_px=120)
@@ -305,7 +306,6 @@ class TestNoTrails:
                 pixels[round(y + step * math.sin(angle)) % 480, round(x + step * math.cos(angle)) % 640] += 800
         assert not streaks_of(pixels)
 
-    @KNOWN_WEAKNESS
     def test_an_edge_on_galaxy(self) -> None:
         y, x = np.indices(SHAPE)
         along, across = (x - 320) * 0.8 + (y - 240) * 0.6, (y - 240) * 0.8 - (x - 320) * 0.6

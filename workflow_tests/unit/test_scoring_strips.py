@@ -13,7 +13,7 @@ from nebulift.scoring.pieces import Piece
 from nebulift.scoring.proposals import Line, propose_lines
 from nebulift.scoring.radon import best_lines, line_sums
 from nebulift.scoring.search_image import SearchImage
-from nebulift.scoring.spikes import mask_spikes
+from nebulift.scoring.spikes import mask_spikes, spike_angles
 from nebulift.scoring.strips import (
     CLIP_HIGH,
     CLIP_LOW,
@@ -264,6 +264,14 @@ class TestSpikes:
         return image, masked
 
     @staticmethod
+    def masked_by_spikes(
+        image: NDArray[np.float32], masked: NDArray[np.bool_], stars: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Return the mask of the spikes in the directions that the stars show."""
+        angles = spike_angles(image, stars)
+        return np.zeros_like(masked) if angles is None else mask_spikes(image, masked, stars, angles)
+
+    @staticmethod
     def along(mask: NDArray[np.bool_], star: NDArray[np.float64], angle: float, first: int, last: int) -> float:
         """Return the share of the pixels from one distance of a star to another that is masked."""
         radius = np.arange(first, last)
@@ -274,7 +282,7 @@ class TestSpikes:
 
     @pytest.mark.parametrize("angle_deg", [0.0, 12.0, 45.0])
     def test_spikes_are_masked_as_far_as_they_reach(self, angle_deg: float) -> None:
-        mask = mask_spikes(*self.spiked(angle_deg), self.STARS)
+        mask = self.masked_by_spikes(*self.spiked(angle_deg), self.STARS)
         for star in self.STARS:
             for angle in np.radians(angle_deg + np.arange(0, 360, 90)):
                 assert self.along(mask, star, angle, 10, 56) > 0.95
@@ -283,29 +291,42 @@ class TestSpikes:
 
     def test_without_spikes_nothing_is_masked(self) -> None:
         image, masked = self.spiked(12.0, reach=3.0)
-        assert mask_spikes(image, masked, self.STARS).mean() < 0.01
+        assert self.masked_by_spikes(image, masked, self.STARS).mean() < 0.01
 
     def test_a_trail_at_one_star_is_no_spike(self) -> None:
         image, masked = self.spiked(12.0, reach=3.0)
         x, y = self.STARS[0]
         image = with_line(image, x - 140, y - 100, x + 280, y + 200, peak=4.0)
-        mask = mask_spikes(image, masked, self.STARS)
+        mask = self.masked_by_spikes(image, masked, self.STARS)
         assert self.along(mask, self.STARS[0], math.atan2(200, 280), 12, 150) < 0.3
 
     def test_a_trail_is_left_beside_the_spikes_of_the_stars(self) -> None:
         image, masked = self.spiked(12.0)
-        clean = mask_spikes(image, masked, self.STARS)
-        crossed = mask_spikes(with_line(image, 0, 300, 449, 20, peak=3.0), masked, self.STARS)
+        clean = self.masked_by_spikes(image, masked, self.STARS)
+        crossed = self.masked_by_spikes(with_line(image, 0, 300, 449, 20, peak=3.0), masked, self.STARS)
         assert np.count_nonzero(crossed & ~clean) < 0.02 * clean.size
 
     @pytest.mark.parametrize("number", [0, 1])
     def test_one_star_tells_no_common_direction(self, number: int) -> None:
-        assert not mask_spikes(*self.spiked(12.0), self.STARS[:number]).any()
+        assert not self.masked_by_spikes(*self.spiked(12.0), self.STARS[:number]).any()
 
 
 def search(values: Pixels, masked: NDArray[np.bool_] | None = None, *pieces: Piece) -> SearchImage:
     nothing = np.zeros(values.shape, dtype=bool)
-    return SearchImage(values, nothing if masked is None else masked, pieces, np.empty((0, 3)), 2.0, np.nan, 1, 1.0)
+    return SearchImage(
+        values=values,
+        masked=nothing if masked is None else masked,
+        masked_faint=nothing if masked is None else masked,
+        pieces=pieces,
+        trails=np.zeros(values.shape, dtype=bool),
+        winding_share=0.0,
+        bright_stars=np.empty((0, 3)),
+        spike_angles=None,
+        star_fwhm=2.0,
+        star_angle=np.nan,
+        binning=1,
+        noise_adu=1.0,
+    )
 
 
 def offsets(lines: list[Line], ends: tuple[float, float, float, float]) -> Iterator[tuple[float, float]]:
@@ -366,14 +387,14 @@ class TestProposals:
 
     def test_one_line_fills_few_proposals(self) -> None:
         lines = propose_lines(search(with_line(unit_noise((450, 600)), 0, 60, 599, 380, peak=4.0)))
-        assert len(lines) <= 48
+        assert len(lines) <= 80
         ends = [(line.x1, line.y1, line.x2, line.y2) for line in lines]
         assert len(set(ends)) == len(ends)
 
     @pytest.mark.parametrize("shape", [(16, 16), (20, 300), (450, 600)])
     def test_noise_proposes_little_and_any_size_is_searched(self, shape: tuple[int, int]) -> None:
         lines = propose_lines(search(unit_noise(shape)))
-        assert len(lines) <= 48
+        assert len(lines) <= 80
         assert all(line.score < 7 for line in lines)
 
     def test_a_masked_image_proposes_nothing(self) -> None:

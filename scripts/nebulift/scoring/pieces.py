@@ -13,6 +13,12 @@ from nebulift.scoring.robust import standard_deviation_from_mad
 COMPACT_PX = 20  # what is shorter is a star, a galaxy or a piece of one
 _SMOOTHING_PX = 1.2  # brings the fragments of a faint trail together
 _FOOT_SIGMA, _PEAK_SIGMA = 4.0, 6.0
+_WINDING_PX, _FILLED = 60, 0.2  # extent of what is long at least, and share of its square that it fills at most
+# Straight for so much of the shorter side, with such gaps: no filament.
+_LONG_FOR_DEPTH = 20.0
+_STRAIGHT_SHARE, _GAP_PX, _LINE_WIDTH_PX, _MOST_LINES, _MOST_TRIED = 0.3, 6, 9, 4, 100
+_LONG_PX, _ALIGNED_PX = 40, 1.5  # of a piece that follows a row or a column
+_BUNDLE_PX, _STRAIGHT_FILLED = 16.0, 0.5
 _THIN = 5.0  # times longer than wide
 # So many parallel pieces side by side are stars drawn long by the mount; so many of any direction star arcs.
 _TRAILED_PARALLEL, _TRAILED_ANY = 6, 15
@@ -29,8 +35,12 @@ class Piece:
     y2: float
 
 
-def find_pieces(image: NDArray[np.float32]) -> tuple[tuple[Piece, ...], NDArray[np.bool_]]:
-    """Return the pieces of bright trails in the search image, and the mask (rows, columns) of what belongs to them."""
+def find_pieces(image: NDArray[np.float32]) -> tuple[tuple[Piece, ...], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the pieces of bright trails in the search image, what belongs to them, and what else is bright and long.
+
+    Both masks have the image's shape (rows, columns). The second holds filaments and galaxies: a patch that is neither
+    compact nor straight. A long straight line across such a patch is a piece all the same.
+    """
     smooth = np.asarray(cv2.GaussianBlur(image, (0, 0), _SMOOTHING_PX), dtype=np.float32)
     smooth /= np.float32(max(standard_deviation_from_mad(smooth[::3, ::3]), 1e-6))
     foot = smooth > _FOOT_SIGMA
@@ -38,16 +48,83 @@ def find_pieces(image: NDArray[np.float32]) -> tuple[tuple[Piece, ...], NDArray[
     peak = np.zeros(count, dtype=np.float32)
     np.maximum.at(peak, labels[foot], smooth[foot])
     extent = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
+    extent[0] = 0
     pieces: dict[int, Piece] = {}
     for label in np.flatnonzero((extent > COMPACT_PX) & (peak > _PEAK_SIGMA)):
-        piece = _thin_piece(labels, boxes[label], int(label)) if label else None
-        if piece is not None:
+        piece = _thin_piece(labels, boxes[label], int(label))
+        if piece is None:
+            continue
+        if _is_of_the_camera(piece):
+            extent[label] = 0
+        else:
             pieces[int(label)] = piece
     trailed = _trailed_stars(list(pieces.values()))
     pieces = {label: piece for (label, piece), star in zip(pieces.items(), trailed, strict=True) if not star}
     belongs = np.zeros(count, dtype=bool)
     belongs[list(pieces)] = True
-    return tuple(pieces.values()), belongs[labels]
+    winding = (extent > _WINDING_PX) & (boxes[:, cv2.CC_STAT_AREA] < _FILLED * extent**2) & ~belongs
+    if winding.any():
+        # A bright star is thick for the length of its spikes.
+        depth = cv2.distanceTransform(foot.view(np.uint8), cv2.DIST_L2, 3)
+        deepest = np.zeros(count, dtype=np.float32)
+        np.maximum.at(deepest, labels[foot], depth[foot])
+        winding &= extent > _LONG_FOR_DEPTH * deepest
+    trails, rest = belongs[labels], winding[labels]
+    lines = _straight_lines(rest)
+    for line in lines:
+        drawn = np.zeros(image.shape, dtype=np.uint8)
+        ends = (round(line.x1), round(line.y1)), (round(line.x2), round(line.y2))
+        cv2.line(drawn, *ends, color=(1,), thickness=_LINE_WIDTH_PX)
+        trails |= (drawn > 0) & rest
+    return (*pieces.values(), *lines), trails, rest & ~trails
+
+
+def _straight_lines(patches: NDArray[np.bool_]) -> list[Piece]:
+    """Return the lines across winding patches that are straight for long, by the Hough transform."""
+    if not patches.any():
+        return []
+    shortest = _STRAIGHT_SHARE * min(patches.shape)
+    found = cv2.HoughLines(patches.view(np.uint8), 1, math.pi / 720, round(shortest))
+    lines: list[Piece] = []
+    for rho, theta in (
+        np.asarray(found if found is not None else []).reshape(-1, 2)[:_MOST_TRIED].astype(float).tolist()
+    ):
+        line = _longest_run(patches, rho, theta)
+        length = math.hypot(line.x2 - line.x1, line.y2 - line.y1)
+        if length >= shortest and not _is_of_the_camera(line) and all(_apart(line, other) for other in lines):
+            lines.append(line)
+    return lines[:_MOST_LINES]
+
+
+def _longest_run(patches: NDArray[np.bool_], rho: float, theta: float) -> Piece:
+    """Return the longest part in patches, but for small gaps, of the line x cos(theta) + y sin(theta) = rho."""
+    height, width = patches.shape
+    cosine, sine = math.cos(theta), math.sin(theta)
+    along = np.arange(-math.ceil(math.hypot(height, width)), math.ceil(math.hypot(height, width)) + 1)
+    x, y = rho * cosine - along * sine, rho * sine + along * cosine
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    x, y = x[inside], y[inside]
+    lit = np.flatnonzero(patches[np.rint(y).astype(int), np.rint(x).astype(int)])
+    if not len(lit):
+        return Piece(0.0, 0.0, 0.0, 0.0)
+    runs = np.split(lit, np.flatnonzero(np.diff(lit) > _GAP_PX) + 1)
+    longest = max(runs, key=len)
+    first, last = longest[0], longest[-1]
+    return Piece(float(x[first]), float(y[first]), float(x[last]), float(y[last]))
+
+
+def _apart(line: Piece, other: Piece) -> bool:
+    """Tell whether two lines are not the same one found twice: an end of the first lies off the second."""
+    dx, dy = other.x2 - other.x1, other.y2 - other.y1
+    length = max(math.hypot(dx, dy), 1e-9)
+    ends = ((line.x1, line.y1), (line.x2, line.y2))
+    return max(abs((x - other.x1) * dy - (y - other.y1) * dx) / length for x, y in ends) > _LINE_WIDTH_PX
+
+
+def _is_of_the_camera(piece: Piece) -> bool:
+    """Tell a defective row or column, or a bleeding star, by its direction."""
+    aside, along = sorted((abs(piece.x2 - piece.x1), abs(piece.y2 - piece.y1)))
+    return along > _LONG_PX and aside < _ALIGNED_PX
 
 
 def _thin_piece(labels: NDArray[np.int32], box: NDArray[np.int32], label: int) -> Piece | None:
@@ -60,6 +137,10 @@ def _thin_piece(labels: NDArray[np.int32], box: NDArray[np.int32], label: int) -
         return None
     middle, along = places.mean(axis=1), axes[:, 1]
     reach = along @ (places - middle[:, None])
+    # A straight patch fills its length and width; a bundle of filaments does not.
+    across = math.sqrt(12 * max(float(spread[0]), 0.0))
+    if across > _BUNDLE_PX and places.shape[1] < _STRAIGHT_FILLED * float(np.ptp(reach)) * across:
+        return None
     (x1, y1), (x2, y2) = middle + reach.min() * along, middle + reach.max() * along
     return Piece(float(x1), float(y1), float(x2), float(y2))
 

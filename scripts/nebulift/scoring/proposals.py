@@ -12,20 +12,26 @@ from nebulift.scoring.robust import MAD_TO_SIGMA
 from nebulift.scoring.search_image import SearchImage
 
 # A coarser image sees the same trail as long as that fills its pixels; the coarsest finds what is wide.
-# Longest sides, and how many neighbouring lines are taken together there.
-_SIDES = {512: (1,), 256: (1, 2)}
+# Longest sides; how many neighbouring lines are taken together there, and whether faint stars are masked: they hide
+# faint trails, and a short trail must be as bright as they are.
+_SIDES = {512: ((1,), True), 256: ((1, 2), False)}
 _CLIP = 2.5  # sigma: beyond it a pixel says no more about a faint line, it may be a star
 _TILE = 32
 _PER_SEARCH = 4
 _SIGMA = 4.5
-_MOST = 24  # of long lines, and as many of short ones: what surrounds bright stars makes many of these
+_MOST_PIECES = 24
+# Of lines seen without faint stars or with them, long or short: what surrounds bright stars makes many of these.
+_MOST = {True: {True: 20, False: 12}, False: {True: 8, False: 16}}
 _SAME_PX = 4.0
 _LONG_SHARE = 0.4  # of the shorter side
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line from (x1, y1) to (x2, y2) in pixels of the search image, known to `precision` pixels."""
+    """A line from (x1, y1) to (x2, y2) in pixels of the search image, known to `precision` pixels.
+
+    It was seen `without_faint` stars, or with what may be such.
+    """
 
     score: float
     x1: float
@@ -33,6 +39,7 @@ class Line:
     x2: float
     y2: float
     precision: float
+    without_faint: bool = True
 
     @property
     def length(self) -> float:
@@ -42,21 +49,31 @@ class Line:
 
 def propose_lines(search: SearchImage) -> list[Line]:
     """Return the lines worth a closer look, best first; the pieces of bright trails come before all others."""
-    valid = (~search.masked).astype(np.float32)
-    clipped = np.clip(search.values, -_CLIP, _CLIP)
-    known = clipped[~search.masked]
-    clipped -= np.float32(known.mean() if known.size else 0.0)
-    clipped[search.masked] = 0
-    lines = [line for side, lanes in _SIDES.items() for line in _propose_at(clipped, valid, side, lanes)]
-    bright = [Line(math.inf, p.x1, p.y1, p.x2, p.y2, 2.0) for p in search.pieces]
+    bright = [Line(math.inf, p.x1, p.y1, p.x2, p.y2, 2.0, without_faint=False) for p in search.pieces]
     bright.sort(key=lambda line: -line.length)
-    lines.sort(key=lambda line: -line.score)
-    is_long = [line.length > _LONG_SHARE * min(search.values.shape) for line in lines]
-    chosen = [
-        _distinct([line for line, long in zip(lines, is_long, strict=True) if long is wanted])[:_MOST]
-        for wanted in (True, False)
-    ]
-    return _distinct(bright)[:_MOST] + chosen[0] + chosen[1]
+    proposed = _distinct(bright)[:_MOST_PIECES]
+    for side, (lanes, without_faint) in _SIDES.items():
+        clipped, valid = _clipped(search.values, search.masks[without_faint])
+        lines = _propose_at(clipped, valid, side, lanes, without_faint)
+        lines.sort(key=lambda line: -line.score)
+        is_long = [line.length > _LONG_SHARE * min(search.values.shape) for line in lines]
+        for wanted, most in _MOST[without_faint].items():
+            chosen = _distinct([line for line, long in zip(lines, is_long, strict=True) if long is wanted])[:most]
+            proposed += [line for line in chosen if not any(_same_ends(line, other) for other in proposed)]
+    return proposed
+
+
+def _clipped(values: NDArray[np.float32], masked: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the values about their mean, 0 where they are masked, and the weights of the pixels, 0 or 1."""
+    clipped = np.clip(values, -_CLIP, _CLIP)
+    known = clipped[~masked]
+    clipped -= np.float32(known.mean() if known.size else 0.0)
+    clipped[masked] = 0
+    return clipped, (~masked).astype(np.float32)
+
+
+def _same_ends(line: Line, other: Line) -> bool:
+    return (line.x1, line.y1, line.x2, line.y2) == (other.x1, other.y1, other.x2, other.y2)
 
 
 def _distinct(lines: list[Line]) -> list[Line]:
@@ -75,7 +92,11 @@ def _distinct(lines: list[Line]) -> list[Line]:
 
 
 def _propose_at(
-    clipped: NDArray[np.float32], valid: NDArray[np.float32], side: int, lanes: tuple[int, ...]
+    clipped: NDArray[np.float32],
+    valid: NDArray[np.float32],
+    side: int,
+    lanes: tuple[int, ...],
+    without_faint: bool,
 ) -> list[Line]:
     """Return the best lines of an image shrunk to `side` pixels, in coordinates of the image given."""
     scale = max(1.0, max(clipped.shape) / side)
@@ -99,6 +120,7 @@ def _propose_at(
                         *((x1 + 0.5) * factor[0] - 0.5, (y1 + 0.5) * factor[1] - 0.5),
                         *((x2 + 0.5) * factor[0] - 0.5, (y2 + 0.5) * factor[1] - 0.5),
                         precision=1.5 * max(factor),
+                        without_faint=without_faint,
                     )
                 )
     return lines

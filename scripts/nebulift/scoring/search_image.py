@@ -7,43 +7,51 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.scoring.defective_columns import defective_columns
+from nebulift.scoring.flatten import flatten
 from nebulift.scoring.pieces import Piece, find_pieces
-from nebulift.scoring.robust import MAD_TO_SIGMA
-from nebulift.scoring.spikes import mask_spikes
-from nebulift.scoring.star_mask import bright_stars, mask_compact, mask_faint
+from nebulift.scoring.spikes import mask_spikes, spike_angles
+from nebulift.scoring.star_mask import bright_stars, faint_sources, mask_compact, mask_cores, mask_faint
+from nebulift.scoring.star_subtraction import subtract_stars
 from nebulift.scoring.stars import Stars
 
 _FINE_SIDE = 1200  # longest side of the image in which trails are measured: a faint trail is some pixels wide
-# All in pixels of that image and in units of its noise.
-TILE_PX = 32  # the sky is smooth over it, a trail is not
-_BAND_SIGMA = 0.15
+# All in pixels of that image.
 _DRAWN_LONG = 0.85  # eccentricity
-_NOISE_RANGE = (0.5, 2.0)  # of the usual noise
-# A defect lifts or lowers more than this share of a column, which a trail crosses too soon to do.
-_COLUMN_SHARE, _COLUMN_SIGMA, _COLUMN_NOISES = 0.25, 0.35, 7.0
-_SHORTEST_COLUMN = 200
 _BLEEDING_PX, _BLEEDING_GLOW_PX = 21, 6
 _LONG_PIECE, _LONG_PIECE_PX = 0.6, 9  # of the shorter side; width of what belongs to it
 
 
 @dataclass(frozen=True, slots=True)
 class SearchImage:
-    """`values` (rows, columns) float32 in units of their noise, `masked` what says nothing of trails.
+    """A frame made ready for the search; all arrays but those of stars have its shape (rows, columns).
 
-    `pieces` are bright parts of trails; `bright_stars` (n, 3) x, y and radius (0: small) of stars with a glow and
-    spikes, brightest first; `star_fwhm` is the width of stars here (0: unknown), `star_angle` the
-    direction in radians along which the mount has drawn them long (NaN: they are not), `binning` how many pixels of the
-    frame one pixel is wide, `noise_adu` the noise of one pixel in ADU.
+    `values` are float32 in units of their noise, `masked` says nothing of trails, `masked_faint` is also what may be
+    faint stars: the pieces of a trail that is not fainter than these are among them. `pieces` are bright parts of
+    trails and `trails` their pixels, `winding_share` the share of pixels of what is bright and long but winds.
+    `bright_stars` (n, 3) are x, y and radius (0: small) of stars with a glow and spikes, brightest first;
+    `spike_angles` are the directions of these in radians (None: not known). `star_fwhm` is the width of stars here
+    (0: unknown), `star_angle` the direction in radians along which the mount has drawn them long (NaN: they are not),
+    `binning` how many pixels of the frame one pixel is wide, `noise_adu` the noise of one pixel in ADU.
     """
 
     values: NDArray[np.float32]
     masked: NDArray[np.bool_]
+    masked_faint: NDArray[np.bool_]
     pieces: tuple[Piece, ...]
+    trails: NDArray[np.bool_]
+    winding_share: float
     bright_stars: NDArray[np.float64]
+    spike_angles: NDArray[np.float64] | None
     star_fwhm: float
     star_angle: float
     binning: int
     noise_adu: float
+
+    @property
+    def masks(self) -> dict[bool, NDArray[np.bool_]]:
+        """Return both masks, by whether they hold faint stars too."""
+        return {True: self.masked_faint, False: self.masked}
 
 
 def make_search_image(
@@ -65,20 +73,46 @@ def make_search_image(
     source, step = (image, binning // binned) if binning % binned == 0 else (residual, binning)
     height, width = (side - side % step for side in source.shape)
     size = (width // step, height // step)
-    values = np.asarray(cv2.resize(source[:height, :width], size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    values, noise = flatten(_binned(source, size, step), noise_adu / binning)
+    pieces, trails, winding = find_pieces(values)
+    # Stars that can be taken away need no mask, but for where their cores are too bright for it to be done well.
+    cleared = source.copy()
+    model = subtract_stars(cleared, binning // step, stars, trails, noise_adu * step / binning)
+    if model is not None:
+        values, noise = flatten(_binned(cleared, size, step), noise_adu / binning)
     unknown = cv2.dilate((_shrunk(invalid, binning, size) > 0).view(np.uint8), np.ones((7, 7), np.uint8)) > 0
     unknown |= _bleeding(_shrunk(saturated, binning, size) > 0)
-    values, noise = _flatten(values, noise_adu / binning)
-    unknown |= _defective_columns(values) | _defective_columns(values.T).T
-    pieces, trails = find_pieces(values)
     masked, cores = mask_compact(values, trails, binning)
-    masked |= mask_faint(stars, trails, binning) | unknown
+    masked |= mask_faint(stars, trails, binning) if model is None else mask_cores(model, values.shape, step, noise)
+    masked |= unknown | cv2.dilate(winding.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    masked |= defective_columns(values, masked) | defective_columns(values.T, masked.T).T
     bright = np.concatenate([cores, bright_stars(stars, noise_adu, masked, binning)])
-    masked |= mask_spikes(values, masked, bright[:, :2]) & ~_long_pieces(pieces, values.shape)
+    angles = spike_angles(values, bright[:, :2])
+    if angles is not None:
+        masked |= mask_spikes(values, masked, bright[:, :2], angles) & ~_long_pieces(pieces, values.shape)
     fwhm = stars.fwhm_px / binning if math.isfinite(stars.fwhm_px) else 0.0
     drawn_long = stars.eccentricity > _DRAWN_LONG and stars.elongation_order > 0.5
     angle = math.radians(stars.position_angle_deg) if drawn_long else math.nan
-    return SearchImage(values, masked, pieces, bright, fwhm, angle, binning, noise)
+    return SearchImage(
+        values=values,
+        masked=masked,
+        masked_faint=masked | faint_sources(values, masked),
+        pieces=pieces,
+        trails=trails,
+        winding_share=float(winding.mean()),
+        bright_stars=bright,
+        spike_angles=angles,
+        star_fwhm=fwhm,
+        star_angle=angle,
+        binning=binning,
+        noise_adu=noise,
+    )
+
+
+def _binned(image: NDArray[np.float32], size: tuple[int, int], step: int) -> NDArray[np.float32]:
+    """Return an image averaged over `step` x `step` pixels, `size` its width and height."""
+    part = image[: size[1] * step, : size[0] * step]
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _long_pieces(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -110,49 +144,3 @@ def _bleeding(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
             bled |= cv2.morphologyEx(full, cv2.MORPH_OPEN, kernel)
         bled = cv2.dilate(bled, np.ones((2 * _BLEEDING_GLOW_PX + 1,) * 2, np.uint8))
     return np.asarray(bled > 0)
-
-
-def _flatten(image: NDArray[np.float32], smallest_noise: float) -> tuple[NDArray[np.float32], float]:
-    """Return the image without banding in units of its own local noise, and the usual noise."""
-    # Cameras add to whole rows and columns; what is the same in all of one is not the sky's.
-    # Less than a trail that runs almost along a row would shift it by is let be.
-    scatter = np.float32(MAD_TO_SIGMA * np.median(np.abs(image[::3, ::3])))
-    for axis in (1, 0):
-        offset = np.median(image, axis=axis, keepdims=True)
-        image = image - np.where(np.abs(offset) > _BAND_SIGMA * scatter, offset, np.float32(0))
-    level, noise = _local_level_and_noise(image)
-    usual = max(float(np.median(noise)), smallest_noise, 1e-12)
-    # Where whole numbers hide the noise, there is no less of it than in the rest of the frame; inside a bright star
-    # there is not more.
-    noise = np.clip(noise, np.float32(_NOISE_RANGE[0] * usual), np.float32(_NOISE_RANGE[1] * usual))
-    return np.asarray((image - level) / noise, dtype=np.float32), usual
-
-
-def _defective_columns(image: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return the mask of columns that are brighter or darker than the others over most of a half of them."""
-    height = image.shape[0]
-    # A broad trail may lie on most of a short column.
-    length = height // 2 if height >= 2 * _SHORTEST_COLUMN else height
-    masked = np.zeros(image.shape, dtype=bool)
-    for start in {0, (height - length) // 2, height - length}:
-        part = slice(start, start + length)
-        low, high = np.quantile(image[part][::2], (_COLUMN_SHARE, 1 - _COLUMN_SHARE), axis=0)
-        usual = float(np.median(high - low)) / 2
-        least = max(_COLUMN_SIGMA, _COLUMN_NOISES / math.sqrt(max(length // 2, 1)))
-        defective = (low + usual > least) | (high - usual < -least)
-        masked[part] |= defective | np.roll(defective, 1) | np.roll(defective, -1)
-    return masked
-
-
-def _local_level_and_noise(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return maps of the local median and of the local noise, smooth between tiles."""
-    height, width = image.shape
-    padded = np.pad(image, ((0, -height % TILE_PX), (0, -width % TILE_PX)), mode="symmetric")
-    rows, columns = padded.shape[0] // TILE_PX, padded.shape[1] // TILE_PX
-    tiles = padded.reshape(rows, TILE_PX, columns, TILE_PX).swapaxes(1, 2).reshape(rows, columns, -1)
-    sample = np.ascontiguousarray(tiles[:, :, ::3])
-    level = np.median(sample, axis=2)
-    noise = MAD_TO_SIGMA * np.median(np.abs(sample - level[:, :, None]), axis=2)
-    size = (padded.shape[1], padded.shape[0])
-    maps = [cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for grid in (level, noise)]
-    return maps[0][:height, :width], maps[1][:height, :width]

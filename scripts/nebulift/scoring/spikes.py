@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 # All in pixels of the search image and in units of its noise.
 _STARS = (3, 8, 40)  # the brightest show faint spikes, more of them average better
+_ENOUGH_STARS = 8
 _INNER_PX, _OUTER_PX = 8, 40
 _STEPS_PER_DEGREE = 1
 _STANDS_OUT, _LEAST_SIGMA = 5.0, 0.5
@@ -18,18 +19,35 @@ _LONGEST_SHARE = 0.6  # of the longer side
 _WIDTH_PX, _BESIDE_PX = 7, 8
 
 
-def mask_spikes(image: NDArray[np.float32], masked: NDArray[np.bool_], stars: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return the mask of the spikes of bright stars at (n, 2) places x, y, brightest first, in the search image.
+def spike_angles(image: NDArray[np.float32], stars: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the directions in radians of the spikes of bright stars at (n, 2) places x, y, brightest first.
+
+    None where there are too few stars to tell that they have none.
+    """
+    if len(stars) < 2:
+        return None
+    around = _brightness_around(image, stars[: max(_STARS)])
+    angles = sorted({angle for number in _STARS for angle in _directions(around[:number]).tolist()})
+    # The vanes of a spider stand upright on each other, and one pair may be hidden by a row of stars.
+    crosses = sorted({(angle + turn) % (2 * math.pi) for angle in angles for turn in (0.0, math.pi / 2)})
+    return np.array(crosses) if angles or len(stars) >= _ENOUGH_STARS else None
+
+
+def mask_spikes(
+    image: NDArray[np.float32],
+    masked: NDArray[np.bool_],
+    stars: NDArray[np.float64],
+    angles: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Return the mask of the spikes of bright stars at (n, 2) places x, y in the search image.
 
     `masked` are the pixels of stars, which say nothing of how far a spike reaches.
     """
     spikes = np.zeros(image.shape, dtype=np.uint8)
-    if len(stars) >= 2:
-        around = _brightness_around(image, stars[: max(_STARS)])
-        angles = sorted({angle for number in _STARS for angle in _directions(around[:number]).tolist()})
+    if len(angles):
         longest = int(_LONGEST_SHARE * max(image.shape))
         for x, y in stars:
-            for angle in angles:
+            for angle in angles.tolist():
                 length = _length(image, masked, x, y, angle, longest)
                 if length > _INNER_PX:
                     end = (round(x + length * math.cos(angle)), round(y + length * math.sin(angle)))
@@ -109,4 +127,6 @@ def _length(
         else:
             faded = 0
             length = start + _WINDOW_PX
+        if length == 0 and start >= _INNER_PX + _WINDOW_PX:
+            break  # a spike begins at its star
     return length

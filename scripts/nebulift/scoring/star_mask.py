@@ -6,16 +6,33 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.scoring.robust import MAD_TO_SIGMA
+from nebulift.scoring.star_subtraction import StarModel
 from nebulift.scoring.stars import Stars
 
 # In pixels of the search image and in units of its noise.
 BORDER = 0.01  # of the side
 _PEAK_SIGMA, _FOOT_SIGMA = 6.0, 3.0
 # Width of what is masked about each pixel of brighter stars' feet, in search pixels of at most two of the frame.
-_GLOW_PX = {_PEAK_SIGMA: 3, 60.0: 7, 400.0: 15}
+# By peak and by size of the patch: a patch of more than 250 is no single star, one of 2,000 or one that large at the
+# border is nebula or amplifier glow.
+_LARGE_PX, _BESIDE_PX = (250, 2000), 3
+_GLOW_PX = {
+    (_PEAK_SIGMA, 0): 1,
+    (60.0, 0): 3,
+    (400.0, 0): 7,
+    (_PEAK_SIGMA, 1): 3,
+    (60.0, 1): 7,
+    (400.0, 1): 15,
+    (_PEAK_SIGMA, 2): 3,
+    (30.0, 2): 45,
+}
 _CORE_PX, _CORE_SIGMA, _CORE_GLOW = 4.0, 60.0, 1.6
 _CORE_WIDTH = 0.65  # radius of a core at least, of the mean width of its patch: 0.9 for a star, 0.5 for a trail
+_CORE_LIGHT = 4.0  # beyond it the profile of a star is not known well enough
 _SPIKED_STAR_SIGMA = 100.0  # of the frame's noise
+_FAINT_SMOOTHING_PX, _FAINT_SIGMA, _FAINT_CLIP = 0.8, 3.0, (-3.0, 8.0)
+_FAINT_SHAPE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 _FAINT_STAR_FWHM = 0.7  # radius of what is masked
 
 
@@ -35,9 +52,11 @@ def mask_compact(
     compact[np.unique(labels[trails])] = False
     masked = np.zeros(image.shape, dtype=np.uint8)
     # The glow of a bright star reaches further than its foot.
-    for sigma, width in _GLOW_PX.items():
-        width = max(3, width * 2 // max(binning, 2) // 2 * 2 + 1)
-        glowing = (compact & (peak > sigma))[labels].view(np.uint8)
+    size = np.searchsorted(_LARGE_PX, boxes[:, cv2.CC_STAT_AREA])
+    size[(size == 1) & _at_border(boxes, image.shape)] = 2
+    for (sigma, of_size), width in _GLOW_PX.items():
+        width = max(1, width * 2 // max(binning, 2) // 2 * 2 + 1)
+        glowing = (compact & (peak > sigma) & (size == of_size))[labels].view(np.uint8)
         masked |= cv2.dilate(glowing, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     cores = _cores(foot, labels, boxes, peak)
     for x, y, radius in cores:
@@ -48,6 +67,27 @@ def mask_compact(
         edge[:margin] = 1
         edge[-margin:] = 1
     return masked > 0, cores
+
+
+def _at_border(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell which boxes reach the border of an image."""
+    left, top = boxes[:, cv2.CC_STAT_LEFT], boxes[:, cv2.CC_STAT_TOP]
+    right, bottom = left + boxes[:, cv2.CC_STAT_WIDTH], top + boxes[:, cv2.CC_STAT_HEIGHT]
+    near = (left < _BESIDE_PX, top < _BESIDE_PX, right > shape[1] - _BESIDE_PX, bottom > shape[0] - _BESIDE_PX)
+    return np.asarray(np.logical_or.reduce(near))
+
+
+def faint_sources(image: NDArray[np.float32], masked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask of what stands out once `image`, of unit noise, is smoothed to the width of stars."""
+    known = np.where(masked, np.float32(0), np.clip(image, *_FAINT_CLIP))
+    smooth = np.asarray(cv2.GaussianBlur(known, (0, 0), _FAINT_SMOOTHING_PX), dtype=np.float32)
+    sample = smooth[::3, ::3][~masked[::3, ::3]]
+    if not sample.size:
+        return np.zeros(image.shape, dtype=bool)
+    middle = np.float32(np.median(sample))
+    noise = np.float32(MAD_TO_SIGMA * np.median(np.abs(sample - middle)))
+    outstanding = (smooth - middle > _FAINT_SIGMA * noise).view(np.uint8)
+    return np.asarray(cv2.dilate(outstanding, _FAINT_SHAPE), dtype=np.uint8) > 0
 
 
 def _cores(
@@ -79,6 +119,19 @@ def bright_stars(stars: Stars, noise_adu: float, masked: NDArray[np.bool_], binn
         np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in zip(places.T, masked.shape[::-1], strict=True)
     )
     return np.pad(places[masked[row, column]], ((0, 0), (0, 1)))
+
+
+def mask_cores(model: StarModel, shape: tuple[int, ...], step: int, noise_adu: float) -> NDArray[np.bool_]:
+    """Return the mask (rows, columns) `shape` of the cores of stars that were taken away.
+
+    The model is that of an image of `step` x `step` pixels for each of the mask, whose noise is `noise_adu`.
+    """
+    masked = np.zeros(shape, dtype=np.uint8)
+    radii = model.radii(_CORE_LIGHT * noise_adu) / step
+    places = (np.stack([model.x, model.y], axis=1) + 0.5) / step - 0.5
+    for (x, y), radius in zip(places[radii > 0].tolist(), radii[radii > 0].tolist(), strict=True):
+        cv2.circle(masked, (round(x), round(y)), max(round(radius), 1), color=(1,), thickness=-1)
+    return masked > 0
 
 
 def mask_faint(stars: Stars, trails: NDArray[np.bool_], binning: int) -> NDArray[np.bool_]:

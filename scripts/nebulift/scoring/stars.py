@@ -9,6 +9,7 @@ import sep
 from numpy.typing import NDArray
 
 from nebulift.scoring.background import Background, enlarged
+from nebulift.scoring.isolation import are_alone
 from nebulift.scoring.robust import standard_deviation_from_mad
 from nebulift.scoring.shapes import measure_shapes
 
@@ -16,8 +17,8 @@ from nebulift.scoring.shapes import measure_shapes
 _PIXEL_STACKS = (400_000, 1_600_000, 6_400_000, 25_600_000)
 _SUB_OBJECTS = 8_192
 _LARGE_PIXELS = 3_000_000
-# Neighbours are sought among so many of the brightest, out to so many FWHM, and count from a share of the star's light.
-_NEIGHBOURS, _APART, _NEIGHBOUR_FLUX, _FEWEST_ALONE = 4000, 3.0, 0.1, 20
+# Neighbours are sought out to so many FWHM, and count from a share of the star's light.
+_APART, _NEIGHBOUR_FLUX, _FEWEST_ALONE = 3.0, 0.1, 20
 _SHAPE_STARS = 80  # the shape of the optics is known from so many; more only cost time
 _APERTURE_FWHM = 2.0  # radius: wide enough that a change of focus leaves the light
 _SMOOTHING = np.array([0.25, 0.5, 0.25])  # as SExtractor's default
@@ -98,7 +99,7 @@ def find_stars(
 
     whole = (objects["flag"] & sep.OBJ_TRUNC) == 0
     order = np.argsort(-objects["flux"], kind="stable")
-    chosen = _alone(order[(whole & ~is_saturated)[order]], order, objects, x, y, binning)[:_SHAPE_STARS]
+    chosen = _alone(order[(whole & ~is_saturated)[order]], objects, x, y, binning)[:_SHAPE_STARS]
     if len(chosen) < 3:  # better a clipped star than none
         chosen = order[whole[order]][:_SHAPE_STARS]
     size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
@@ -135,7 +136,6 @@ def find_stars(
 
 def _alone(
     candidates: NDArray[np.intp],
-    by_flux: NDArray[np.intp],
     objects: NDArray[np.void],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
@@ -145,19 +145,17 @@ def _alone(
 
     In the middle of a cluster what looks like one broad star is several.
     """
-    candidates, others = candidates[: 5 * _SHAPE_STARS], by_flux[:_NEIGHBOURS]
+    candidates = candidates[: 5 * _SHAPE_STARS]
     if len(candidates) <= _FEWEST_ALONE:
         return candidates
     reach = _APART * max(2.355 * float(np.median(objects["a"][candidates])) * binning, 2.0)
-    near = np.hypot(x[candidates][:, None] - x[others], y[candidates][:, None] - y[others]) < reach
-    bright = objects["flux"][others] > _NEIGHBOUR_FLUX * objects["flux"][candidates][:, None]
-    alone = candidates[np.count_nonzero(near & bright, axis=1) <= 1]  # itself
+    flux = objects["flux"].astype(np.float64)
+    alone = candidates[are_alone(x, y, flux, candidates.astype(np.int64), reach, _NEIGHBOUR_FLUX)]
     return alone if len(alone) >= _FEWEST_ALONE else candidates
 
 
 def _extract(image: NDArray[np.float32], binning: int, background: Background, sigma: float) -> NDArray[np.void]:
     """Return SEP's objects on `image`, in its own pixels."""
-    sep.set_sub_object_limit(_SUB_OBJECTS)
     noise = enlarged(background.noise_map, image.shape)
     if binning > 1:
         # Averaging lowers the noise, but less where neighbours share theirs (colour mosaics).
@@ -167,6 +165,12 @@ def _extract(image: NDArray[np.float32], binning: int, background: Background, s
         # SEP's own filter takes many times longer for the same.
         image = np.asarray(cv2.sepFilter2D(image, -1, _SMOOTHING, _SMOOTHING), dtype=np.float32)
         noise *= np.float32(max(standard_deviation_from_mad(image[::2, ::2]) / background.noise_adu, _SMOOTH_NOISE))
+    return extract(image, sigma, noise)
+
+
+def extract(image: NDArray[np.float32], sigma: float, noise: NDArray[np.float32] | float) -> NDArray[np.void]:
+    """Return SEP's objects of three pixels or more that stand `sigma` times `noise` out of an image."""
+    sep.set_sub_object_limit(_SUB_OBJECTS)
     for stack in _PIXEL_STACKS:
         sep.set_extract_pixstack(stack)
         try:
