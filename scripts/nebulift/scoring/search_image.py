@@ -66,8 +66,8 @@ def make_search_image(
     """Make the search image of a frame.
 
     `residual` is the background-subtracted frame without hot pixels (float32 ADU), `image` the same averaged over
-    `binned` x `binned` pixels, `noise_adu` the noise of one pixel of the frame. `stars` are masked,
-    also the faint ones.
+    `binned` x `binned` pixels: where that is more than 1, the stars may be taken away in `image` itself. `noise_adu` is
+    the noise of one pixel of the frame. What is left of `stars` is masked.
     """
     binning = max(1, math.ceil(max(residual.shape) / _FINE_SIDE))
     source, step = (image, binning // binned) if binning % binned == 0 else (residual, binning)
@@ -76,7 +76,7 @@ def make_search_image(
     values, noise = flatten(_binned(source, size, step), noise_adu / binning)
     pieces, trails, winding = find_pieces(values)
     # Stars that can be taken away need no mask, but for where their cores are too bright for it to be done well.
-    cleared = source.copy()
+    cleared = source if source is image and binned > 1 else source.copy()
     model = subtract_stars(cleared, binning // step, stars, trails, noise_adu * step / binning)
     if model is not None:
         values, noise = flatten(_binned(cleared, size, step), noise_adu / binning)
