@@ -387,14 +387,14 @@ class TestProposals:
 
     def test_one_line_fills_few_proposals(self) -> None:
         lines = propose_lines(search(with_line(unit_noise((450, 600)), 0, 60, 599, 380, peak=4.0)))
-        assert len(lines) <= 80
+        assert len(lines) <= 56
         ends = [(line.x1, line.y1, line.x2, line.y2) for line in lines]
         assert len(set(ends)) == len(ends)
 
     @pytest.mark.parametrize("shape", [(16, 16), (20, 300), (450, 600)])
     def test_noise_proposes_little_and_any_size_is_searched(self, shape: tuple[int, int]) -> None:
         lines = propose_lines(search(unit_noise(shape)))
-        assert len(lines) <= 80
+        assert len(lines) <= 56
         assert all(line.score < 7 for line in lines)
 
     def test_a_masked_image_proposes_nothing(self) -> None:

@@ -14,11 +14,11 @@ COMPACT_PX = 20  # what is shorter is a star, a galaxy or a piece of one
 _SMOOTHING_PX = 1.2  # brings the fragments of a faint trail together
 _FOOT_SIGMA, _PEAK_SIGMA = 4.0, 6.0
 _WINDING_PX, _FILLED = 60, 0.2  # extent of what is long at least, and share of its square that it fills at most
+_LONG_FOR_DEPTH = 20.0  # extent over the deepest place: a star with its spikes is shorter
 # Straight for so much of the shorter side, with such gaps: no filament.
-_LONG_FOR_DEPTH = 20.0
 _STRAIGHT_SHARE, _GAP_PX, _LINE_WIDTH_PX, _MOST_LINES, _MOST_TRIED = 0.3, 6, 9, 4, 100
 _LONG_PX, _ALIGNED_PX = 40, 1.5  # of a piece that follows a row or a column
-_BUNDLE_PX, _STRAIGHT_FILLED = 16.0, 0.5
+_BUNDLE_PX, _STRAIGHT_FILLED = 16.0, 0.5  # width, and what a bundle of filaments fills of its length and width
 _THIN = 5.0  # times longer than wide
 # So many parallel pieces side by side are stars drawn long by the mount; so many of any direction star arcs.
 _TRAILED_PARALLEL, _TRAILED_ANY = 6, 15

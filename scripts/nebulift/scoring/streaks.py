@@ -1,8 +1,8 @@
 """Straight trails of satellites, aircraft and meteors, also below the noise of a pixel.
 
-The frame is flattened, binned and its stars are masked; a fast Radon transform (after Nir, Zackay & Ofek 2018)
-proposes lines in all directions and of partial length, and each is verified along its strip against the strips beside
-it, which is robust in the way of the median Radon transform of Stark et al. (2022).
+The frame is flattened and binned, its stars are taken away or masked; a fast Radon transform (after Nir, Zackay &
+Ofek 2018) proposes lines in all directions and of partial length, and each is verified along its strip against the
+strips beside it, which is robust in the way of the median Radon transform of Stark et al. (2022).
 """
 
 import math

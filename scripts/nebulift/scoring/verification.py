@@ -33,7 +33,7 @@ _PART_LEVEL = 0.3  # of the trail's brightness
 _HELD = 2.5  # sigma of a sample beyond which it counts no more
 _BLOCK, _LONG_BLOCK = 8, 32  # samples along a strip
 _LONG_PX, _PENALTY = 120, 1.5  # sigma for each halving of the length below it
-_SPIKE_TURN_DEG, _OF_SPIKES = 2.5, 0.6
+_ALONG_SPIKES_DEG, _SHARE_ALONG_SPIKES = 2.5, 0.6
 _OUTSTANDING = 4.0  # sigma of a sum
 _LEAST_NOISE = 0.5  # of the contrast of a strip of three lanes, whose pixels have unit noise
 
@@ -64,8 +64,8 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
             best = (significance, start, stop, half, without_faint, contrast)
     assert best is not None
     significance, start, stop, half, without_faint, contrast = best
-    if runs_with(full, search.spike_angles, _SPIKE_TURN_DEG):
-        significance *= _OF_SPIKES  # spikes of many stars may lie on one line
+    if runs_with(full, search.spike_angles, _ALONG_SPIKES_DEG):
+        significance *= _SHARE_ALONG_SPIKES  # spikes of many stars may lie on one line
     middle = contrast[len(contrast) // 2]
     if significance < sigma or not _shines_all_along(middle[start:stop]):
         return None
