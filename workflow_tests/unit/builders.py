@@ -160,6 +160,11 @@ def score_row(frame: str = "a.fits", **changes: Any) -> Row:
     return row | changes
 
 
+def night(*changes: dict[str, Any], **all_changes: Any) -> list[Row]:
+    """Return the score rows of a night, one for each of `changes`; `all_changes` are made to all."""
+    return [score_row(f"{number:03d}.fits", **all_changes, **change) for number, change in enumerate(changes)]
+
+
 def label_row(frame: str = "a.fits", label: str = "clean", **changes: Any) -> Row:
     """Return the row of the label table of a frame."""
     row: Row = {

@@ -35,6 +35,21 @@ def noise(shape: tuple[int, int] = (300, 400), seed: int = 5, sigma_adu: float =
     return np.random.default_rng(seed).normal(SKY_ADU, sigma_adu, shape).astype(np.float32)
 
 
+def unit_noise(shape: tuple[int, int], seed: int = 1) -> Pixels:
+    """Return noise of unit scatter, as in a search image."""
+    return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
+
+
+def with_line(image: Pixels, x1: float, y1: float, x2: float, y2: float, peak: float, sigma_px: float = 0.8) -> Pixels:
+    """Return the image with a line of Gaussian profile from one point to another."""
+    y, x = np.indices(image.shape)
+    length = math.hypot(x2 - x1, y2 - y1)
+    along = ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / length
+    across = ((y - y1) * (x2 - x1) - (x - x1) * (y2 - y1)) / length
+    light = peak * np.exp(-0.5 * (across / sigma_px) ** 2) * ((along >= 0) & (along <= length))
+    return image + light.astype(np.float32)
+
+
 def scattered(
     shape: tuple[int, int], number: int, flux: tuple[float, float], seed: int = 3, distance_px: int = 20
 ) -> Places:
