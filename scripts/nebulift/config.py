@@ -112,6 +112,12 @@ def _check_order(config: Config, schema: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"label: contaminated_threshold ({low:g}) must be lower than label: clean_threshold ({high:g})"
         )
+    dataset = config["dataset"]
+    if dataset["split"] == "blocks" and dataset["margin_minutes"] > dataset["block_minutes"] / 2:
+        raise ConfigError(
+            f"dataset: margin_minutes ({dataset['margin_minutes']:g}) must be at most half of dataset: block_minutes"
+            f" ({dataset['block_minutes']:g}): nothing would be left to train on between two blocks that validate"
+        )
     described = schema["properties"]["label"]["properties"]["limits"]["properties"]
     for check, limits in config["label"]["limits"].items():
         default = described[check]["default"]

@@ -208,6 +208,12 @@ def test_thresholds_in_the_wrong_order_are_refused(low: float, high: float) -> N
     assert message == (f"label: contaminated_threshold ({low:g}) must be lower than label: clean_threshold ({high:g})")
 
 
+def test_a_margin_that_leaves_nothing_to_train_on_is_refused() -> None:
+    message = error_of({"dataset": {"block_minutes": 5}})
+    assert message.startswith("dataset: margin_minutes (3) must be at most half of dataset: block_minutes (5)")
+    assert complete_config({"dataset": {"block_minutes": 5, "split": "nights"}})
+
+
 @pytest.mark.parametrize(
     ("check", "clean", "contaminated", "order"),
     [("fwhm_ratio", 2, 1.5, "lower"), ("fwhm_ratio", 2, 2, "lower"), ("transparency", 0.2, 0.5, "higher")],

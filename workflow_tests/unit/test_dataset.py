@@ -1,6 +1,7 @@
 """The dataset: a table, folders of links, and nothing in them that could mislead a network."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nebulift
+from nebulift.dataset.description import describe, fingerprint
 from nebulift.dataset.folders import ForeignFileError, clear_links, link_frames
+from nebulift.dataset.leaks import leaks
 from nebulift.dataset.splits import SplitRule
 from nebulift.stages.dataset import dataset_rows, materialise_dataset
 from nebulift.tables import Row, TableError, columns, read_table, write_table
@@ -51,10 +54,13 @@ def test_every_frame_lies_in_the_folder_of_its_class(tmp_path: Path) -> None:
     materialised(tmp_path, rows)
     table = read_table(tmp_path / "dataset" / "dataset.tsv", "dataset")
     assert [row["frame"] for row in table] == [row["frame"] for row in rows]
-    assert {row["split"] for row in table} == {"train", "val"}
+    assert {row["split"] for row in table} == {"train", "val", "margin"}
     found = links(tmp_path / "dataset")
     for row, label in zip(table, rows, strict=True):
-        assert row["label"] == label["label"]
+        assert (row["label"], row["date_obs"]) == (label["label"], label["date_obs"])
+        if row["split"] == "margin":
+            assert row["link"] == ""
+            continue
         assert row["link"] == f"{row['split']}/{row['label']}/2024-09-09/{row['frame']}"
         assert found.pop(row["link"]) == label["path"]
         preview = str(tmp_path / "previews" / "2024-09-09" / label["preview"])
@@ -106,12 +112,105 @@ def test_neighbours_are_never_on_both_sides(tmp_path: Path) -> None:
     for row in table:
         sides.setdefault(row["block"], set()).add(row["split"])
     assert len(sides) > 10
-    assert all(len(found) == 1 for found in sides.values())
+    assert all(not {"train", "val"} <= found for found in sides.values())
+
+
+@given(
+    st.floats(0, 5),
+    st.floats(0.05, 0.5),
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 400)), max_size=40),
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 99)), max_size=20),
+)
+def test_no_dataset_that_is_laid_out_leaks(
+    margin: float, fraction: float, taken: list[tuple[str, int]], undated: list[tuple[str, int]]
+) -> None:
+    rule = SplitRule("blocks", fraction, 10, margin)
+    rows = [
+        *(label_row("x.fits", "clean", night=name, date_obs=_at(minute)) for name, minute in taken),
+        *(label_row(f"IMG_{count}.JPG", "clean", night=name, date_obs="") for name, count in undated),
+    ]
+    rows.sort(key=lambda row: row["night"])
+    assert leaks(describe(dataset_rows(rows, Path("previews"), rule), rule)) == []
+
+
+def _at(minute: int) -> str:
+    return f"2024-09-09T{20 + minute // 60 % 4:02d}:{minute % 60:02d}:00.000"
+
+
+@pytest.mark.parametrize(
+    ("trains", "validates", "words"),
+    [
+        (("a", "1", _at(0)), ("a", "1", _at(9)), "the block a/1 both trains and validates"),
+        (("a", "1", _at(0)), ("b", "7", _at(3)), "a/1 trains and b/7 validates, 3 minutes apart where the margin is 3"),
+        (("a", "1", _at(0)), ("b", "7", _at(0)), "0 minutes apart"),
+        (("a", "1", ""), ("a", "2", ""), "the counts in their names 2 apart where the margin is 3"),
+        (("a", "1", _at(0)), ("b", "7", _at(4)), None),
+        (("a", "1", ""), ("b", "2", ""), None),
+        (("a", "1", ""), ("a", "2", _at(0)), None),
+    ],
+)
+def test_a_frame_on_the_wrong_side_is_a_leak(
+    trains: tuple[str, str, str], validates: tuple[str, str, str], words: str | None
+) -> None:
+    rows = [
+        {
+            **label_row(f"IMG_{1 + 2 * number}.JPG", "clean", night=night, date_obs=date),
+            "split": side,
+            "block": f"{night}/{block}",
+            "preview_path": "none",
+        }
+        for number, (side, (night, block, date)) in enumerate((("train", trains), ("val", validates)))
+    ]
+    found = leaks(json.loads(json.dumps(describe(rows, SplitRule()))))
+    assert (words is None and not found) or (words is not None and len(found) == 1 and words in found[0])
+
+
+def test_overlapping_nights_on_both_sides_are_a_leak(tmp_path: Path) -> None:
+    # By nights as a whole nothing but the name tells the side: here two folders of one evening.
+    rule = SplitRule("nights", 0.5)
+    names = [f"filter {number}" for number in range(8)]
+    rows = [{**row, "night": name} for name in names for row in night("2024-09-09", 4)]
+    found = leaks(describe(dataset_rows(rows, tmp_path, rule), rule))
+    assert found
+    assert "0 minutes apart" in found[0]
+    assert len(found) <= 6
+
+
+def test_a_description_without_blocks_is_refused() -> None:
+    with pytest.raises(ValueError, match="lay the dataset out anew"):
+        leaks({"split_rule": {"split": "blocks", "validation_fraction": 0.2, "block_minutes": 10}})
+
+
+def test_the_fingerprint_changes_with_what_is_trained_on_and_nothing_else(tmp_path: Path) -> None:
+    rows = dataset_rows(night("2024-09-09"), tmp_path, SplitRule())
+    train = next(number for number, row in enumerate(rows) if row["split"] == "train")
+    margin = next(number for number, row in enumerate(rows) if row["split"] == "margin")
+
+    def changed(number: int, **changes: str) -> str:
+        return fingerprint([{**row, **changes} if n == number else row for n, row in enumerate(rows)])
+
+    first = fingerprint(rows)
+    assert re.fullmatch(r"[0-9a-f]{64}", first)
+    assert fingerprint(rows[::-1]) == changed(train, path="/elsewhere") == changed(margin, label="review") == first
+    preview = tmp_path / "preview.png"
+    preview.write_bytes(b"picture")
+    other_preview = changed(train, preview_path=str(preview))
+    preview.write_bytes(b"another")
+    others = {
+        other_preview,
+        changed(train, preview_path=str(preview)),
+        changed(train, label="contaminated" if rows[train]["label"] == "clean" else "clean"),
+        changed(train, label_source="human"),
+        changed(train, split="val"),
+        changed(train, frame="other.fits"),
+        fingerprint(rows[:train] + rows[train + 1 :]),
+    }
+    assert len(others | {first}) == 8
 
 
 def test_the_description_counts_what_is_there(tmp_path: Path) -> None:
     rows = [*night("2024-09-09"), *night("2024-09-10", label_source="human"), label_row("r.fits", "review")]
-    description = materialised(tmp_path, rows, SplitRule("blocks", 0.25, 20))
+    description = materialised(tmp_path, rows, SplitRule("blocks", 0.25, 20, 5))
     table = read_table(tmp_path / "dataset" / "dataset.tsv", "dataset")
     for side in ("train", "val"):
         for label in ("clean", "contaminated"):
@@ -121,7 +220,13 @@ def test_the_description_counts_what_is_there(tmp_path: Path) -> None:
     assert description["frames"] == 61
     assert description["labels_by_people"] == 30
     assert description["thresholds"] == THRESHOLDS
-    assert description["split_rule"] == {"split": "blocks", "validation_fraction": 0.25, "block_minutes": 20}
+    assert description["split_rule"] == {
+        "split": "blocks",
+        "validation_fraction": 0.25,
+        "block_minutes": 20,
+        "margin_minutes": 5,
+    }
+    assert description["left_out_in_margins"] == sum(row["split"] == "margin" for row in table) > 0
     assert description["versions"]["nebulift"] == nebulift.__version__
 
 
@@ -135,7 +240,7 @@ def test_the_same_labels_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_laid_out_anew_only_what_belongs_there_is_left(tmp_path: Path) -> None:
     materialised(tmp_path, [*night("2024-09-09"), *night("2024-09-08")])
-    materialised(tmp_path, night("2024-09-09")[:4])
+    materialised(tmp_path, night("2024-09-09")[:4], SplitRule(margin_minutes=0))
     assert len(links(tmp_path / "dataset")) == 8
     assert not list((tmp_path / "dataset").rglob("2024-09-08"))
 

@@ -1,5 +1,6 @@
 """The names that Python users were promised."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -62,14 +63,18 @@ def test_the_dataset_is_laid_out_and_ready_for_training(night: list[Path], tmp_p
     )
     assert isinstance(train, AstroImageDataset)
     assert isinstance(validation, AstroImageDataset)
-    assert len(train) + len(validation) + len(review) == 12
+    left_out = json.loads((tmp_path / "d" / "metadata.json").read_text())["left_out_in_margins"]
+    assert len(train) + len(validation) + len(review) + left_out == 12
+    assert len(train) >= 2
+    assert len(validation) >= 2
     image, label = train[0]
     assert tuple(image.shape) == (3, 224, 224)
     assert label in (0, 1)
     assert len(list((tmp_path / "d").glob("*/c*/*.fits"))) == len(train) + len(validation)
     # Laid out once more over itself: nothing doubles.
     again, _, _ = create_dataset_from_cv_labels(night[:4], ArtifactDetector(), tmp_path / "d")
-    assert len(list((tmp_path / "d").rglob("*.fits"))) == 4
+    left_out = json.loads((tmp_path / "d" / "metadata.json").read_text())["left_out_in_margins"]
+    assert len(list((tmp_path / "d").rglob("*.fits"))) == 4 - left_out
     assert len(again) <= 4
 
 

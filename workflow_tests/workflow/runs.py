@@ -28,7 +28,7 @@ SPOILT_NIGHT = (CLEAN, STREAK, CLEAN, CLOUD, CLEAN, CLEAN, STREAK, CLEAN, CLOUD)
 # Settings that make the whole way short for a handful of small frames: each is a block of its own, one epoch trains.
 QUICK: dict[str, Any] = {
     "chunk_size": 4,
-    "dataset": {"block_minutes": 1},
+    "dataset": {"block_minutes": 1, "margin_minutes": 0},
     "train": {"weights": "none", "epochs": 1, "batch_size": 4, "minimum_per_class": 2, "threads": 1},
 }
 TIME_LIMIT_S = 300.0

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import nebulift
+from nebulift.dataset.leaks import leaks
 from workflow.runs import PROJECT, QUICK, Run, contents, files_below
 
 TABLES = {
@@ -110,10 +111,12 @@ def test_metadata_describe_the_dataset_that_lies_there(finished: Run) -> None:
         assert (folder / row["link"]).samefile(row["path"])
         assert Path(row["link"]).parts[:3] == (row["split"], row["label"], row["night"])
     assert description["thresholds"] == {"clean_threshold": 0.7, "contaminated_threshold": 0.3}
-    assert description["split_rule"] == {"split": "blocks", "validation_fraction": 0.2, "block_minutes": 1}
+    assert description["split_rule"] == QUICK["dataset"] | {"split": "blocks", "validation_fraction": 0.2}
     assert description["versions"]["nebulift"] == nebulift.__version__
     assert set(description["versions"]) == {"nebulift", "scorer", "preview"}
     assert description["labels_by_people"] == 0
+    assert leaks(description) == []
+    assert re.fullmatch(r"[0-9a-f]{64}", description["fingerprint"])
 
 
 def test_a_model_was_trained_and_says_how(finished: Run) -> None:

@@ -1,6 +1,7 @@
 """`nebulift train-from-fits`: from a folder of frames to a trained model."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from nebulift.commands import Commands

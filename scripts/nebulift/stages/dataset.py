@@ -2,22 +2,21 @@
 
 import itertools
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import nebulift
+from nebulift.dataset.description import SIDES, describe
 from nebulift.dataset.folders import check_links, clear_links, link_frames
 from nebulift.dataset.preview import PREVIEW_VERSION
-from nebulift.dataset.splits import REVIEW, SplitRule, split_night
+from nebulift.dataset.splits import MARGIN, REVIEW, SplitRule, split_night
 from nebulift.files import write_text
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, UNREADABLE
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.tables import Row, read_table, write_table
 
-SIDES = ("train", "val", "review")
+__all__ = ["SIDES", "dataset_rows", "materialise_dataset"]
 
 
 def materialise_dataset(
@@ -33,44 +32,43 @@ def materialise_dataset(
     for side in SIDES:
         clear_links(folder / side)
         (folder / side).mkdir(parents=True)
-    link_frames(folder, ((row["link"], row["path"], row["preview_path"]) for row in rows))
+    link_frames(folder, ((row["link"], row["path"], row["preview_path"]) for row in rows if row["link"]))
     write_table(folder / "dataset.tsv", "dataset", rows)
     write_text(folder / "metadata.json", json.dumps(_description(rows, rule, thresholds), indent=2) + "\n")
 
 
 def dataset_rows(labels: Sequence[Row], previews: Path, rule: SplitRule) -> list[Row]:
-    """Return the rows of the dataset, review frames included, unreadable ones never."""
+    """Return the rows of the dataset, review frames and those of the margins included, unreadable ones never."""
     rows = []
     usable = (row for row in labels if row["label"] != UNREADABLE)
     for night, members in itertools.groupby(usable, key=lambda row: row["night"]):
         frames = list(members)
-        placements = split_night(night, [row["date_obs"] for row in frames], rule)
+        placements = split_night(night, [row["frame"] for row in frames], [row["date_obs"] for row in frames], rule)
         for row, placement in zip(frames, placements, strict=True):
             side = placement.side if row["label"] in (CLEAN, CONTAMINATED) else REVIEW
-            classes = () if side == REVIEW else (row["label"],)
             rows.append(
-                {column: row[column] for column in ("night", "frame", "path", "label", "label_source")}
+                {column: row[column] for column in ("night", "frame", "path", "date_obs", "label", "label_source")}
                 | {
                     "split": side,
                     "block": placement.block,
                     "preview_path": str(previews / night / row["preview"]),
-                    "link": "/".join((side, *classes, night, row["frame"])),
+                    "link": _link(side, row),
                 }
             )
     return rows
 
 
-def _description(rows: Sequence[Row], rule: SplitRule, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    def counted(column: str, side: str) -> dict[str, int]:
-        return dict(sorted(Counter(row[column] for row in rows if row["split"] == side).items()))
+def _link(side: str, row: Row) -> str:
+    """Return the frame's place below the folder; "" for one that is on no side."""
+    if side == MARGIN:
+        return ""
+    classes = () if side == REVIEW else (row["label"],)
+    return "/".join((side, *classes, row["night"], row["frame"]))
 
-    return {
-        "frames": len(rows),
-        "counts": {side: counted("label", side) for side in SIDES},
-        "nights": {side: counted("night", side) for side in SIDES},
-        "labels_by_people": sum(row["label_source"] == "human" for row in rows),
+
+def _description(rows: Sequence[Row], rule: SplitRule, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    return describe(rows, rule) | {
         "thresholds": dict(thresholds),
-        "split_rule": asdict(rule),
         "versions": {
             "nebulift": nebulift.__version__,
             "scorer": SCORER_VERSION,
