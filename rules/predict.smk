@@ -28,7 +28,7 @@ rule predict_night:
         mem_mb=1500,
         runtime=120,
     params:
-        certainty=lookup("predict", within=config),
+        policy=lookup("predict", within=config),
         results=subpath(output.table, ancestor=2),
     message:
         "Deciding on the frames of {wildcards.night}"

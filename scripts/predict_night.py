@@ -5,7 +5,7 @@ from pathlib import Path
 from nebulift.job import job
 
 with job(snakemake.log[0], snakemake.threads):
-    from nebulift.labels.decision import Certainty
+    from nebulift.labels.decision import DecisionPolicy
     from nebulift.stages.predict import predict_night
 
     predict_night(
@@ -14,8 +14,5 @@ with job(snakemake.log[0], snakemake.threads):
         Path(snakemake.input.model),
         next(map(Path, snakemake.input.metrics), None),
         Path(snakemake.output.table),
-        Certainty(
-            snakemake.params.certainty["clean_probability"],
-            snakemake.params.certainty["contaminated_probability"],
-        ),
+        DecisionPolicy.from_config(snakemake.params.policy),
     )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nebulift.dataset.preview import PREVIEW_SIZE_PX, write_preview
 from nebulift.frames.listing import ListedFrame
 from nebulift.labels.checks import CHECKS
-from nebulift.labels.decision import Certainty, decide
+from nebulift.labels.decision import DecisionPolicy, decide
 from nebulift.report.graded import GradedFrame, Night, graded_frames, pictured, reason_counts
 from nebulift.report.model_words import describe_model
 from nebulift.report.page import render_page
@@ -123,7 +123,7 @@ def write_inputs(folder: Path, rows: Sequence[Row], p_clean: Mapping[str, float]
         predictions = []
         for row in (row for row in rows if row["night"] == night):
             p = (p_clean or {}).get(row["frame"])
-            made = decide(row, p, Certainty())
+            made = decide(row, p, DecisionPolicy(risk=1))
             predictions.append(
                 {"night": night, "frame": row["frame"], "path": row["path"], "p_clean": p}
                 | {"decision": made.decision, "decided_by": made.decided_by, "reasons": made.reasons}

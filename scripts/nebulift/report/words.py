@@ -21,6 +21,8 @@ DECIDER = {
     "model": "model",
     "human": "a person",
     "disagreement": "nobody: rules and model disagree",
+    "unsure": "nobody: the model is not sure",
+    "audit": "nobody: the label audit doubts the rules",
 }
 
 MEANING_OF_REASON = {
@@ -34,7 +36,8 @@ MEANING_OF_REASON = {
     "stars": "almost no stars found",
     "saturation": "too many pixels at the camera's limit",
     "hot pixels": "too many hot pixels",
-    "model": "the trained model is sure of it",
+    "label audit": "frames that look like this one have the other label, so a person has to look",
+    "model": "the word of the trained model",
     "disagreement": "rules and model contradict each other, so a person has to look",
     "human": "a person decided so",
     "unreadable": "the file is damaged, empty or holds no image",

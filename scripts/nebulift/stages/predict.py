@@ -4,32 +4,39 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nebulift.labels.decision import Certainty, decide
+from nebulift.labels.decision import DecisionPolicy, decide
 from nebulift.labels.verdict import UNREADABLE
 from nebulift.tables import Row, read_table, write_table
+
+if TYPE_CHECKING:
+    from nebulift.labels.risk import Promise
 
 logger = logging.getLogger(__name__)
 
 
 def predict_night(
-    labels: Path, previews: Path, model: Path, metrics: Path | None, output: Path, certainty: Certainty
+    labels: Path, previews: Path, model: Path, metrics: Path | None, output: Path, policy: DecisionPolicy
 ) -> None:
     """Write the decisions on one night.
 
     `labels` is the night's label table, `previews` its folder of previews, `model` a model.pth. `metrics`, the
-    metrics.json that training wrote beside it, tells whether there is a network in it at all.
+    metrics.json that training wrote beside it, tells whether there is a network in it at all,
+    and how far its word can be trusted.
     """
     rows = read_table(labels, "labels")
     probabilities: list[float | None] = [None] * len(rows)
+    promise = None
     reason = _untrained(metrics)
     if reason:
         logger.warning("no model, so the rules decide alone: %s", reason)
     else:
         probabilities = _probabilities(rows, previews, model)
+        promise = _promise(policy, metrics or model.with_name("metrics.json"))
     table = []
     for row, p_clean in zip(rows, probabilities, strict=True):
-        decision = decide(row, p_clean, certainty)
+        decision = decide(row, p_clean, policy, promise)
         table.append(
             {column: row[column] for column in ("night", "frame", "path")}
             | {
@@ -48,6 +55,24 @@ def _untrained(metrics: Path | None) -> str:
         return ""
     written = json.loads(metrics.read_text(encoding="utf-8"))
     return "" if written["trained"] else str(written["reason"])
+
+
+def _promise(policy: DecisionPolicy, metrics: Path) -> "Promise | None":
+    """Return what the model can promise by the counts that training wrote; None where it asks for nothing."""
+    if policy.risk == 1:
+        return None
+    from nebulift.labels.risk import no_promise, promise
+
+    try:
+        counts = json.loads(metrics.read_text(encoding="utf-8"))["calls"]
+    except (FileNotFoundError, KeyError):
+        why = "nothing is known of how often it errs (predict: risk: 1 trusts its probabilities as they are)"
+        logger.warning("the model settles nothing: %s: %s", metrics, why)
+        return no_promise(policy.risk, why)
+    made = promise(counts, policy.risk)
+    for word, why in made.why_not.items():
+        logger.warning("the model settles nothing as %s: %s", word, why)
+    return made
 
 
 def _probabilities(rows: Sequence[Row], previews: Path, model: Path) -> list[float | None]:
