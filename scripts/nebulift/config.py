@@ -7,7 +7,7 @@ config/README.md (`python -m nebulift.config` writes both anew).
 import copy
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,31 @@ def complete_config(given: Mapping[str, Any]) -> Config:
     _check_order(config, schema)
     _check_destination(config)
     return config
+
+
+def read_config(configfiles: Sequence[Path]) -> Config:
+    """Return the complete configuration of files laid over one another in their order, key by key, as Snakemake does.
+
+    Raises ConfigError, naming the file, for one that is no mapping of keys.
+    """
+    config: Config = {}
+    for path in configfiles:
+        try:
+            given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path}: not YAML: {error}") from error
+        if not isinstance(given, dict):
+            raise ConfigError(f"{path}: not a configuration: a mapping of keys is needed")
+        _lay_over(config, given)
+    return complete_config(config)
+
+
+def _lay_over(config: Config, given: Mapping[str, Any]) -> None:
+    for key, value in given.items():
+        if isinstance(value, Mapping) and isinstance(config.get(key), dict):
+            _lay_over(config[key], value)
+        else:
+            config[key] = copy.deepcopy(value)
 
 
 def _without_empty(section: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

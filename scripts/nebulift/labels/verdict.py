@@ -46,13 +46,18 @@ _REVIEW_SHARE = 0.375
 def judge(findings: Sequence[Finding], thresholds: Thresholds) -> Verdict:
     """Return the verdict: a frame is as good as its worst check, and every check below the bar is named."""
     judged = sorted(((_quality(finding, thresholds), finding) for finding in findings), key=lambda pair: pair[0])
-    score = judged[0][0] if judged else 1.0
+    score = quality_score(findings, thresholds)
     reasons = [
         finding.reason(thresholds.contaminated if quality <= thresholds.contaminated else thresholds.clean)
         for quality, finding in judged
         if quality < thresholds.clean
     ]
     return Verdict(thresholds.label(score), score, "; ".join(reasons))
+
+
+def quality_score(findings: Sequence[Finding], thresholds: Thresholds) -> float:
+    """Return the quality, 0 to 1, of a frame: that of its worst finding, 1 without any."""
+    return min((_quality(finding, thresholds) for finding in findings), default=1.0)
 
 
 def _quality(finding: Finding, thresholds: Thresholds) -> float:
