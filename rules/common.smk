@@ -95,6 +95,11 @@ def model_metrics(wildcards):
     return [] if config["model"]["path"] else ["<results>/model/metrics.json"]
 
 
+def label_audit(wildcards):
+    """What speaks against labels of the rules; nothing where no dataset is needed, because a model is configured."""
+    return [] if config["model"]["path"] else ["<dataset>/audit.tsv"]
+
+
 def sorted_folder():
     """The folder that holds a folder of sorted frames per night."""
     destination = config["sort"]["destination"]

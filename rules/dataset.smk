@@ -6,6 +6,7 @@ REQUIRED INPUT
 OUTPUT
     <dataset>/train/, val/, review/     links to frames and previews, in class folders
     <dataset>/dataset.tsv               the same as a table
+    <dataset>/audit.tsv                 labels that are likely wrong, to be reviewed first
     <dataset>/metadata.json             counts, thresholds, split rule, versions
 """
 
@@ -16,6 +17,7 @@ rule dataset:
         labels="<results>/labels.tsv",
     output:
         table="<dataset>/dataset.tsv",
+        audit="<dataset>/audit.tsv",
         metadata="<dataset>/metadata.json",
         train=directory("<dataset>/train"),
         val=directory("<dataset>/val"),

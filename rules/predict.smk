@@ -15,6 +15,7 @@ rule predict_night:
         labels="<results>/labels/{night}.tsv",
         model=model_file,
         metrics=model_metrics,
+        audit=label_audit,
     output:
         table="<results>/predictions/{night}.tsv",
     log:

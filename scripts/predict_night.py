@@ -15,4 +15,5 @@ with job(snakemake.log[0], snakemake.threads):
         next(map(Path, snakemake.input.metrics), None),
         Path(snakemake.output.table),
         DecisionPolicy.from_config(snakemake.params.policy),
+        next(map(Path, snakemake.input.audit), None),
     )

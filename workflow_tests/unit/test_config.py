@@ -77,6 +77,7 @@ def test_completing_twice_changes_nothing() -> None:
 def test_defaults_of_the_library_are_those_of_the_schema() -> None:
     config = complete_config({})
     assert ScoringSettings(**config["score"]) == ScoringSettings()
+    assert config["dataset"].pop("audit") is True
     assert SplitRule(**config["dataset"]) == SplitRule()
     labelling = LabelSettings.from_config(config["label"])
     assert (labelling.thresholds.clean, labelling.thresholds.contaminated) == (0.7, 0.3)

@@ -39,7 +39,9 @@ def night(name: str, frames: int = 30, **changes: Any) -> list[Row]:
 def materialised(folder: Path, rows: list[Row], rule: SplitRule | None = None) -> dict[str, Any]:
     write_table(folder / "labels.tsv", "labels", rows)
     output = folder / "dataset"
-    materialise_dataset(folder / "labels.tsv", folder / "previews", output, rule or SplitRule(), THRESHOLDS)
+    materialise_dataset(
+        folder / "labels.tsv", folder / "previews", output, rule or SplitRule(), THRESHOLDS, audit=False
+    )
     description: dict[str, Any] = json.loads((output / "metadata.json").read_text())
     return description
 

@@ -307,6 +307,28 @@ def test_what_training_counted_tells_what_the_model_may_settle(
     assert "as clean" not in caplog.text
 
 
+def test_what_the_audit_has_against_a_label_is_settled_by_the_model_or_a_person(tmp_path: Path, fake: Any) -> None:
+    fake(0.97, 0.5, 0.5)
+    labels = [label_row(f"{name}.fits", CLEAN) for name in "abc"]
+    write_table(tmp_path / "labels.tsv", "labels", labels)
+    suspected = {"split": "review", "label": CLEAN, "looks_like": CONTAMINATED, "confidence": 0.1}
+    rows = [
+        {**suspected, "night": "2024-09-09", "frame": "a.fits", "reasons": "label audit: a"},
+        {**suspected, "night": "2024-09-09", "frame": "b.fits", "reasons": "label audit: b"},
+        {**suspected, "night": "another", "frame": "c.fits", "reasons": "label audit: c"},
+    ]
+    write_table(tmp_path / "audit.tsv", "audit", rows)
+    output = tmp_path / "out.tsv"
+    predict_night(
+        tmp_path / "labels.tsv", tmp_path, tmp_path / "m", None, output, BY_PROBABILITY, audit=tmp_path / "audit.tsv"
+    )
+    assert [(row["decision"], row["decided_by"], row["reasons"]) for row in read_table(output, "predictions")] == [
+        (CLEAN, "agreement", ""),
+        (REVIEW, "audit", "label audit: b"),
+        (CLEAN, "cv", ""),
+    ]
+
+
 def test_a_model_of_which_nothing_is_known_settles_nothing(
     tmp_path: Path, fake: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

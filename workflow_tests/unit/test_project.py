@@ -85,7 +85,7 @@ def test_environments_are_in_step_with_the_requirements(name: str) -> None:
 
 def test_environments_hold_what_their_stages_import() -> None:
     """Each third-party import of a stage's rooms is in its environment; scoring needs no torch."""
-    distributions = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+    distributions = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "sklearn": "scikit-learn"}
     rooms = {
         "scoring": ("frames", "scoring", "nights", "labels", "dataset", "sorting", "report"),
         "training": ("model", "labels"),

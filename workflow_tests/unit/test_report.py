@@ -400,6 +400,11 @@ def test_a_model_without_frames_held_back_has_no_accuracy() -> None:
     assert said.headline == "A model was trained" and "not measured" in said.text
 
 
+def test_what_the_audit_doubts_is_looked_at_first() -> None:
+    frames = [frame("a", "review"), frame("b", "clean"), frame("c", "review", decided_by="audit"), frame("d", "review")]
+    assert [one.name for one in Night("n", "n.tsv", tuple(frames)).of("review")] == ["c", "a", "d"]
+
+
 def test_who_decided_shapes_the_reasons() -> None:
     streak = "streak: significance 20 > 15"
     human = frame("a", "contaminated", f"human: cloud; looks bad; {streak}", decided_by="human")

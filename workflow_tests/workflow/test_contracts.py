@@ -20,6 +20,7 @@ TABLES = {
     **{f"{kind}/{night}": kind for kind in ("labels", "predictions", "sorted") for night in "abc"},
     "labels": "labels",
     "dataset/dataset": "dataset",
+    "dataset/audit": "audit",
     "model/history": "history",
 }
 
@@ -47,7 +48,8 @@ def typed(text: str, kind: str | list[str]) -> object:
 def test_every_row_fits_its_schema(finished_once: str, kept_runs: Any, path: str) -> None:
     schema = schema_of(TABLES[path])
     rows = plain_rows(kept_runs.kept / finished_once / "run" / "results" / f"{path}.tsv")
-    assert rows
+    # Too few frames to audit: a header and nothing else.
+    assert bool(rows) == (path != "dataset/audit")
     for row in rows:
         assert list(row) == list(schema["properties"])
         values = {column: typed(text, schema["properties"][column]["type"]) for column, text in row.items()}

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.stats import binomtest
+
 from nebulift.labels.truth import Truth
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, LABELS, REVIEW
 from nebulift.tables import Row
@@ -112,9 +114,6 @@ def _by(groups: Mapping[str, Sequence[Judged]]) -> dict[str, dict[str, int]]:
 def _share(part: int, whole: int) -> dict[str, Any]:
     if whole == 0:
         return {"value": None, "low": None, "high": None, "frames": 0, "of": 0}
-    # Imported here: the rest is wanted where nothing is evaluated.
-    from scipy.stats import binomtest
-
     interval = binomtest(part, whole).proportion_ci(0.95, method="wilson")
     return {
         "value": part / whole,

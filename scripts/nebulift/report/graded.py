@@ -62,8 +62,8 @@ class Night:
     frames: tuple[GradedFrame, ...]
 
     def of(self, decision: str) -> list[GradedFrame]:
-        """Return the frames with this decision."""
-        return [frame for frame in self.frames if frame.decision == decision]
+        """Return the frames with this decision, those whose label the audit doubts first."""
+        return sorted((f for f in self.frames if f.decision == decision), key=lambda f: f.decided_by != "audit")
 
     @property
     def counts(self) -> dict[str, int]:

@@ -2,15 +2,21 @@
 
 import itertools
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import nebulift
+from nebulift.dataset.audit import audit_labels, too_few_to_audit
 from nebulift.dataset.description import SIDES, describe
 from nebulift.dataset.folders import check_links, clear_links, link_frames
-from nebulift.dataset.preview import PREVIEW_VERSION
-from nebulift.dataset.splits import MARGIN, REVIEW, SplitRule, split_night
+from nebulift.dataset.preview import PREVIEW_VERSION, read_preview
+from nebulift.dataset.preview_features import against_the_night, preview_features
+from nebulift.dataset.splits import MARGIN, REVIEW, TRAIN, SplitRule, split_night
 from nebulift.files import write_text
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, UNREADABLE
 from nebulift.scoring.version import SCORER_VERSION
@@ -18,15 +24,23 @@ from nebulift.tables import Row, read_table, write_table
 
 __all__ = ["SIDES", "dataset_rows", "materialise_dataset"]
 
+logger = logging.getLogger(__name__)
+
+# Below review: no night can be called so, and it stands before them in most listings.
+AUDIT_FOLDER = "_label_audit"
+
 
 def materialise_dataset(
-    labels: Path, previews: Path, folder: Path, rule: SplitRule, thresholds: Mapping[str, float]
+    labels: Path, previews: Path, folder: Path, rule: SplitRule, thresholds: Mapping[str, float], audit: bool = True
 ) -> None:
-    """Write dataset.tsv, metadata.json and the folders train, val and review into `folder`.
+    """Write dataset.tsv, audit.tsv, metadata.json and the folders train, val and review into `folder`.
 
-    `labels` is the label table of all nights, `previews` the folder that holds a folder of previews per night.
+    `labels` is the label table of all nights, `previews` the folder that holds a folder of previews per night. With
+    `audit`, labels of the rules that frames looking alike contradict leave training for review/_label_audit; those
+    that validate stay, because the figures would be flattered without them, and are listed like the others.
     """
     rows = dataset_rows(read_table(labels, "labels"), previews, rule)
+    suspected, skipped = audited(rows) if audit else ([], "not asked for")
     for side in SIDES:
         check_links(folder / side)
     for side in SIDES:
@@ -34,7 +48,10 @@ def materialise_dataset(
         (folder / side).mkdir(parents=True)
     link_frames(folder, ((row["link"], row["path"], row["preview_path"]) for row in rows if row["link"]))
     write_table(folder / "dataset.tsv", "dataset", rows)
-    write_text(folder / "metadata.json", json.dumps(_description(rows, rule, thresholds), indent=2) + "\n")
+    write_table(folder / "audit.tsv", "audit", suspected)
+    description = _description(rows, rule, thresholds)
+    description["audit"] = {"suspected": len(suspected), **({"skipped": skipped} if skipped else {})}
+    write_text(folder / "metadata.json", json.dumps(description, indent=2) + "\n")
 
 
 def dataset_rows(labels: Sequence[Row], previews: Path, rule: SplitRule) -> list[Row]:
@@ -56,6 +73,43 @@ def dataset_rows(labels: Sequence[Row], previews: Path, rule: SplitRule) -> list
                 }
             )
     return rows
+
+
+def audited(rows: Sequence[Row]) -> tuple[list[Row], str]:
+    """Audit the labels of a dataset's rows; return the rows of the table of the audit, and why there was none, or "".
+
+    Suspected rows that would train are changed to lie in review.
+    """
+    labelled = [row for row in rows if row["label"] in (CLEAN, CONTAMINATED)]
+    labels = [row["label"] for row in labelled]
+    # The same time in two nights is one block: one folder per filter makes nights of one evening.
+    blocks = [row["block"].partition("/")[2] or row["block"] for row in labelled]
+    if too_few := too_few_to_audit(labels, blocks):
+        logger.info("%s", too_few)
+        return [], too_few
+    found = []
+    for suspicion in audit_labels(
+        _features(labelled), labels, blocks, [r["label_source"] == "human" for r in labelled]
+    ):
+        row = labelled[suspicion.index]
+        if row["split"] == TRAIN:
+            row |= {"split": REVIEW, "link": "/".join((REVIEW, AUDIT_FOLDER, row["night"], row["frame"]))}
+        found.append(
+            {column: row[column] for column in ("night", "frame", "path", "split", "label")}
+            | {"looks_like": suspicion.looks_like, "confidence": suspicion.confidence, "reasons": suspicion.reason}
+        )
+    if found:
+        logger.warning("%d labels are suspected to be wrong; review them first: audit.tsv", len(found))
+    return found, ""
+
+
+def _features(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Return the features of the previews of the rows, each against its night."""
+    features = np.stack([preview_features(read_preview(Path(row["preview_path"]))) for row in rows])
+    nights = np.array([row["night"] for row in rows])
+    for night in np.unique(nights):
+        features[nights == night] = against_the_night(features[nights == night])
+    return features
 
 
 def _link(side: str, row: Row) -> str:

@@ -17,16 +17,24 @@ logger = logging.getLogger(__name__)
 
 
 def predict_night(
-    labels: Path, previews: Path, model: Path, metrics: Path | None, output: Path, policy: DecisionPolicy
+    labels: Path,
+    previews: Path,
+    model: Path,
+    metrics: Path | None,
+    output: Path,
+    policy: DecisionPolicy,
+    audit: Path | None = None,
 ) -> None:
     """Write the decisions on one night.
 
     `labels` is the night's label table, `previews` its folder of previews, `model` a model.pth. `metrics`, the
     metrics.json that training wrote beside it, tells whether there is a network in it at all,
-    and how far its word can be trusted.
+    and how far its word can be trusted. `audit`, the audit.tsv of the dataset, tells
+    what speaks against labels of the rules.
     """
     rows = read_table(labels, "labels")
     probabilities: list[float | None] = [None] * len(rows)
+    doubts = _doubts(audit, rows)
     promise = None
     reason = _untrained(metrics)
     if reason:
@@ -36,7 +44,7 @@ def predict_night(
         promise = _promise(policy, metrics or model.with_name("metrics.json"))
     table = []
     for row, p_clean in zip(rows, probabilities, strict=True):
-        decision = decide(row, p_clean, policy, promise)
+        decision = decide(row, p_clean, policy, promise, doubts.get(row["frame"], ""))
         table.append(
             {column: row[column] for column in ("night", "frame", "path")}
             | {
@@ -55,6 +63,13 @@ def _untrained(metrics: Path | None) -> str:
         return ""
     written = json.loads(metrics.read_text(encoding="utf-8"))
     return "" if written["trained"] else str(written["reason"])
+
+
+def _doubts(audit: Path | None, rows: Sequence[Row]) -> dict[str, str]:
+    """Return what the audit has against the label of each frame of the night that it suspects."""
+    nights = {row["night"] for row in rows}
+    suspected = [] if audit is None else read_table(audit, "audit")
+    return {row["frame"]: row["reasons"] for row in suspected if row["night"] in nights}
 
 
 def _promise(policy: DecisionPolicy, metrics: Path) -> "Promise | None":
