@@ -22,7 +22,7 @@ from nebulift.labels.threshold_choice import (
     reviewed_frames,
 )
 from nebulift.labels.truth import read_truth
-from nebulift.labels.verdict import CLEAN, CONTAMINATED, LABELS, REVIEW, Thresholds, judge
+from nebulift.labels.verdict import CLEAN, CONTAMINATED, LABELS, REVIEW, Thresholds, judge, quality_score
 from nebulift.stages.evaluate import calibrate, evaluate_table
 from nebulift.tables import Row, TableError, write_table
 from unit.builders import label_row, label_settings
@@ -166,6 +166,24 @@ def test_where_the_thresholds_are_right_nothing_is_gained() -> None:
     truth = {(row["night"], row["frame"]): row["cv_label"] for row in rows}
     with pytest.raises(NothingToGain, match=r"macro F1 1\.0000 against 1\.0000"):
         choose_thresholds(reviewed_frames(rows, truth, settings.limits, settings.thresholds), settings.thresholds)
+
+
+def test_what_one_night_alone_wants_is_not_chosen() -> None:
+    """On all frames together other thresholds look better; labelled by what the others choose, no night gains."""
+    rows, truth = graded(1, 120)
+    others, _ = graded(3, 30)
+    others = [row for row in others if row["night"] != "n0"]
+    # In these nights what lies between the limits is clean, and in the long one contaminated.
+    truth |= {
+        (row["night"], row["frame"]): CONTAMINATED if row["cv_label"] == CONTAMINATED else CLEAN for row in others
+    }
+    frames = reviewed_frames([*rows, *others], truth, SETTINGS.limits, SETTINGS.thresholds)
+    said = [Thresholds(0.7, 0.65).label(quality_score(frame.findings, Thresholds(0.7, 0.65))) for frame in frames]
+    now = [SETTINGS.thresholds.label(quality_score(frame.findings, SETTINGS.thresholds)) for frame in frames]
+    true = [frame.truth for frame in frames]
+    assert macro_f1(said, true) > macro_f1(now, true)
+    with pytest.raises(NothingToGain, match="do no better on a night left out"):
+        choose_thresholds(frames, SETTINGS.thresholds)
 
 
 @pytest.mark.parametrize(("nights", "frames"), [(2, 100), (3, 8)])

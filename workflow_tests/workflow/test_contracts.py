@@ -162,7 +162,7 @@ def test_cores_and_chunks_change_no_byte(finished: Run) -> None:
         }
 
     assert tables(other) == tables(finished)
-    assert len(tables(other)) == 8
+    assert len(tables(other)) == 9
     assert contents(files_below(other.results / "previews")) == contents(files_below(finished.results / "previews"))
     metadata = Path("dataset") / "metadata.json"
     assert (other.results / metadata).read_bytes() == (finished.results / metadata).read_bytes()
