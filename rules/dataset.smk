@@ -30,7 +30,7 @@ rule dataset:
     conda:
         "../envs/scoring.yaml"
     params:
-        rule=lookup("dataset", within=config),
+        settings=lookup("dataset", within=config),
         clean_threshold=lookup("label/clean_threshold", within=config),
         contaminated_threshold=lookup("label/contaminated_threshold", within=config),
         results=subpath(input.labels, parent=True),

@@ -12,10 +12,10 @@ with job(snakemake.log[0]):
         Path(snakemake.input.labels),
         Path(snakemake.params.results) / "previews",
         Path(snakemake.output.metadata).parent,
-        SplitRule(**{key: value for key, value in snakemake.params.rule.items() if key != "audit"}),
+        SplitRule.from_config(snakemake.params.settings),
         {
             "clean_threshold": snakemake.params.clean_threshold,
             "contaminated_threshold": snakemake.params.contaminated_threshold,
         },
-        snakemake.params.rule["audit"],
+        snakemake.params.settings["audit"],
     )

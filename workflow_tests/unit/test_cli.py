@@ -19,7 +19,12 @@ def test_the_promised_command_reaches_the_pipeline_word_for_word(
         return {
             "dataset_dir": "datasets/d",
             "model_path": "models/q.pth",
-            "dataset_stats": {"training_samples": 40, "validation_samples": 10, "review_files": 3},
+            "dataset_stats": {
+                "training_samples": 40,
+                "validation_samples": 10,
+                "left_out_in_margins": 4,
+                "review_files": 3,
+            },
             "final_metrics": {"trained": True, "best_val_accuracy": 97.5},
         }
 

@@ -219,7 +219,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_evaluate_prints_what_programs_and_people_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = ["evaluate", str(folder / "labels.tsv"), "--truth", str(folder / "reviews")]
+    line = ["evaluate", str(folder / "labels.tsv"), "--reviews", str(folder / "reviews")]
     assert cli.main([*line, "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures == json.loads(json.dumps(evaluate_table([folder / "labels.tsv"], [folder / "reviews"])))
@@ -242,10 +242,10 @@ def test_evaluate_says_why_nothing_can_be_judged(folder: Path, capsys: pytest.Ca
         }
     ]
     write_table(folder / "predictions.tsv", "predictions", rows)
-    assert cli.main(["evaluate", str(folder / "predictions.tsv"), "--truth", str(folder / "reviews")]) == 2
+    assert cli.main(["evaluate", str(folder / "predictions.tsv"), "--reviews", str(folder / "reviews")]) == 2
     assert "1 decided by a person" in capsys.readouterr().err
     (folder / "other.tsv").write_text("a\tb\n")
-    assert cli.main(["evaluate", str(folder / "other.tsv"), "--truth", str(folder / "reviews")]) == 2
+    assert cli.main(["evaluate", str(folder / "other.tsv"), "--reviews", str(folder / "reviews")]) == 2
     assert "other.tsv: neither a table of labels" in capsys.readouterr().err
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR
 
+from nebulift.labels.risk import count_calls
 from nebulift.model import fitting
 from nebulift.model.checkpoint import NoModel, load_model
 from nebulift.model.dataset import AstroImageDataset
@@ -86,6 +87,8 @@ def test_the_metrics_are_those_of_the_model_in_the_file(trained: TrainingResult)
     assert written["best_val_accuracy"] == pytest.approx(100 * right)
     assert written["temperature"] == pytest.approx(model.temperature, rel=1e-4)
     assert written["weights_used"] == model.weights == "none"
+    # What it may promise follows the model wherever it is copied.
+    assert model.calls == written["calls"] == count_calls(p_clean, validation.labels)
     assert written["counts"] == {
         "train": {"contaminated": 32, "clean": 32},
         "validation": {"contaminated": 20, "clean": 20},

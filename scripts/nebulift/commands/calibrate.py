@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from nebulift.commands import Commands
+from nebulift.commands import Commands, add_reviews
 
 
 def add(commands: Commands) -> None:
@@ -17,14 +17,7 @@ def add(commands: Commands) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("labels", type=Path, metavar="LABELS", help="table of labels: results/labels.tsv")
-    parser.add_argument(
-        "--reviews",
-        type=Path,
-        nargs="+",
-        default=[Path("reviews")],
-        metavar="PATH",
-        help="folder of reviews, files of reviews, or a table with night, frame and verdict",
-    )
+    add_reviews(parser)
     parser.add_argument(
         "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="what the labels were made with"
     )

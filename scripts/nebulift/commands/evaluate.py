@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nebulift.commands import Commands
+from nebulift.commands import Commands, add_reviews
 
 
 def add(commands: Commands) -> None:
@@ -19,14 +19,7 @@ def add(commands: Commands) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("tables", type=Path, nargs="+", metavar="TABLE", help="table of labels or predictions")
-    parser.add_argument(
-        "--truth",
-        type=Path,
-        nargs="+",
-        default=[Path("reviews")],
-        metavar="PATH",
-        help="folder of reviews, a file of reviews named after its night, or a table with night, frame and verdict",
-    )
+    add_reviews(parser)
     parser.add_argument("--json", action="store_true", help="print every figure as JSON, for programs")
     parser.set_defaults(run=_run)
 
@@ -34,7 +27,7 @@ def add(commands: Commands) -> None:
 def _run(chosen: argparse.Namespace) -> int:
     from nebulift.stages.evaluate import evaluate_table
 
-    figures = evaluate_table(chosen.tables, chosen.truth)
+    figures = evaluate_table(chosen.tables, chosen.reviews)
     print(json.dumps(figures, indent=2) if chosen.json else "\n".join(_lines(figures)))
     return 0
 

@@ -54,6 +54,7 @@ def _run(chosen: argparse.Namespace) -> int:
     stats, metrics = results["dataset_stats"], results["final_metrics"]
     print(
         f"dataset: {stats['training_samples']} frames train, {stats['validation_samples']} validate,"
+        f" {stats['left_out_in_margins']} are too near to these in time,"
         f" {stats['review_files']} need a person's review: {results['dataset_dir']}"
     )
     if not metrics["trained"]:

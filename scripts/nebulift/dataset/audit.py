@@ -54,7 +54,7 @@ def audit_labels(
     """
     if why := too_few_to_audit(labels, blocks):
         raise ValueError(why)
-    # Imported here: these take a second that only an audit has to pay.
+    # Imported here: these take seconds that only an audit has to pay.
     from cleanlab.filter import find_label_issues
 
     clean = np.array([label == CLEAN for label in labels], dtype=np.int64)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nebulift.dataset.preview import PREVIEW_SIZE_PX
+from nebulift.scoring.robust import MAD_TO_SIGMA
 
 _QUANTILES = (1, 10, 50, 90, 99, 99.8)
 _SIDE_PX = 112  # of the image in which lines are looked for
@@ -34,7 +35,7 @@ def against_the_night(features: NDArray[np.float64]) -> NDArray[np.float64]:
     Cameras and skies differ more from one another than clean frames from spoilt ones.
     """
     median = np.median(features, axis=0)
-    spread = 1.4826 * np.median(np.abs(features - median), axis=0)
+    spread = MAD_TO_SIGMA * np.median(np.abs(features - median), axis=0)
     floor = 0.02 * np.abs(median) + 1e-3
     scaled = (features - median) / np.maximum(spread, floor)
     return np.asarray(np.clip(scaled, -_LARGEST, _LARGEST), dtype=np.float64)

@@ -10,11 +10,11 @@ import functools
 import hashlib
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal
 
 TRAIN, VAL, REVIEW, MARGIN = "train", "val", "review", "margin"
 # Frames without a time stay together by so many, by the number in their names.
@@ -39,6 +39,11 @@ class SplitRule:
     validation_fraction: float = 0.2
     block_minutes: float = 10.0
     margin_minutes: float = 3.0
+
+    @classmethod
+    def from_config(cls, section: Mapping[str, Any]) -> "SplitRule":
+        """Take the section `dataset` of a complete configuration."""
+        return cls(**{field.name: section[field.name] for field in fields(cls)})
 
     def __post_init__(self) -> None:
         if self.split == "blocks" and not 0 <= self.margin_minutes <= self.block_minutes / 2:

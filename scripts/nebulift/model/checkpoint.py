@@ -24,6 +24,7 @@ class LoadedModel:
     """A trained network, ready to be asked.
 
     `temperature` divides its logits (calibration), `weights` is what training started from, `classes` its outputs.
+    `calls` are the counts behind what it may promise (`count_calls` in `labels.risk`), None where none were kept.
     """
 
     network: nn.Module
@@ -31,10 +32,13 @@ class LoadedModel:
     preview_version: int
     weights: str
     classes: tuple[str, ...] = CLASSES
+    calls: Mapping[str, Any] | None = None
 
 
-def save_model(path: Path, network: nn.Module, temperature: float, weights: str) -> None:
-    """Write a trained network, atomically; the same network gives the same bytes."""
+def save_model(
+    path: Path, network: nn.Module, temperature: float, weights: str, calls: Mapping[str, Any] | None = None
+) -> None:
+    """Write a trained network, atomically; the same network gives the same bytes. `LoadedModel` tells what is kept."""
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     content = {
         "trained": True,
@@ -43,6 +47,7 @@ def save_model(path: Path, network: nn.Module, temperature: float, weights: str)
         "preview_version": PREVIEW_VERSION,
         "temperature": float(temperature),
         "weights": weights,
+        "calls": calls,
         "state_dict": state,
     }
     _write(path, content)
@@ -92,7 +97,13 @@ def _loaded(content: Mapping[str, Any]) -> LoadedModel:
     network = new_network()
     network.load_state_dict(content["state_dict"])
     network.eval()
-    return LoadedModel(network, temperature, int(content["preview_version"]), str(content["weights"]))
+    return LoadedModel(
+        network,
+        temperature,
+        int(content["preview_version"]),
+        str(content["weights"]),
+        calls=content.get("calls"),
+    )
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

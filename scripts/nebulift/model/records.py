@@ -12,7 +12,7 @@ import yaml
 
 from nebulift.dataset.version import PREVIEW_VERSION
 from nebulift.files import write_text
-from nebulift.labels.risk import count_calls, promise
+from nebulift.labels.risk import count_calls
 from nebulift.model.calibration import expected_calibration_error, fit_temperature
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.epochs import EpochRow
@@ -23,9 +23,6 @@ from nebulift.tables import write_table
 if TYPE_CHECKING:
     from nebulift.model.fitting import Fit
     from nebulift.model.training import TrainingSettings
-
-# What `thresholds` of metrics.json are for; predict: risk may ask for another, by `calls`.
-_RISK = 0.01
 
 
 def trained_metrics(
@@ -42,7 +39,6 @@ def trained_metrics(
         torch.softmax(fitted.logits.double() / divisor, dim=1)[:, 1].numpy() for divisor in (temperature, 1.0)
     )
     measured = classification_metrics(labels, p_clean)
-    calls = count_calls(p_clean, labels)
     return {
         "trained": True,
         "best_val_accuracy": 100 * measured["accuracy"],
@@ -50,8 +46,7 @@ def trained_metrics(
         "temperature": temperature,
         "expected_calibration_error": expected_calibration_error(p_clean, labels),
         "expected_calibration_error_uncalibrated": expected_calibration_error(uncalibrated, labels),
-        "calls": calls,
-        "thresholds": asdict(promise(calls, _RISK)),
+        "calls": count_calls(p_clean, labels),
         "counts": _counts(train, validation),
         "weights_used": weights_used,
         "epochs_run": len(fitted.history),

@@ -99,7 +99,7 @@ def train(
         fitted = fit(network, train, validation, settings, weights_used != "none", report)
         metrics = trained_metrics(train, validation, fitted, weights_used)
     model = output / "model.pth"
-    save_model(model, fitted.network, metrics["temperature"], weights_used)
+    save_model(model, fitted.network, metrics["temperature"], weights_used, metrics["calls"])
     write_records(output, metrics, fitted.history, settings)
     report(
         f"best epoch {fitted.best_epoch}: validation accuracy {metrics['best_val_accuracy']:.1f} %, balanced "

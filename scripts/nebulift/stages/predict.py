@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nebulift.labels.decision import DecisionPolicy, decide
 from nebulift.labels.verdict import UNREADABLE
@@ -12,6 +12,7 @@ from nebulift.tables import Row, read_table, write_table
 
 if TYPE_CHECKING:
     from nebulift.labels.risk import Promise
+    from nebulift.model.inference import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +28,9 @@ def predict_night(
 ) -> None:
     """Write the decisions on one night.
 
-    `labels` is the night's label table, `previews` its folder of previews, `model` a model.pth. `metrics`, the
-    metrics.json that training wrote beside it, tells whether there is a network in it at all,
-    and how far its word can be trusted. `audit`, the audit.tsv of the dataset, tells
-    what speaks against labels of the rules.
+    `labels` is the night's label table, `previews` its folder of previews, `model` a model.pth, which also keeps how
+    far its word can be trusted. `metrics`, the metrics.json that training wrote beside it, tells whether there is a
+    network in it at all. `audit`, the audit.tsv of the dataset, tells what speaks against labels of the rules.
     """
     rows = read_table(labels, "labels")
     probabilities: list[float | None] = [None] * len(rows)
@@ -40,8 +40,12 @@ def predict_night(
     if reason:
         logger.warning("no model, so the rules decide alone: %s", reason)
     else:
-        probabilities = _probabilities(rows, previews, model)
-        promise = _promise(policy, metrics or model.with_name("metrics.json"))
+        # Where no model was trained, nothing of torch is imported.
+        from nebulift.model.inference import Predictor
+
+        predictor = Predictor.load(model)
+        probabilities = _probabilities(rows, previews, predictor)
+        promise = _promise(policy, model, predictor.model.calls)
     table = []
     for row, p_clean in zip(rows, probabilities, strict=True):
         decision = decide(row, p_clean, policy, promise, doubts.get(row["frame"], ""))
@@ -72,30 +76,28 @@ def _doubts(audit: Path | None, rows: Sequence[Row]) -> dict[str, str]:
     return {row["frame"]: row["reasons"] for row in suspected if row["night"] in nights}
 
 
-def _promise(policy: DecisionPolicy, metrics: Path) -> "Promise | None":
-    """Return what the model can promise by the counts that training wrote; None where it asks for nothing."""
+def _promise(policy: DecisionPolicy, model: Path, calls: Mapping[str, Any] | None) -> "Promise | None":
+    """Return what the model can promise by the counts that it keeps; None where the policy asks for nothing."""
     if policy.risk == 1:
         return None
     from nebulift.labels.risk import no_promise, promise
 
-    try:
-        counts = json.loads(metrics.read_text(encoding="utf-8"))["calls"]
-    except (FileNotFoundError, KeyError):
+    if calls is None:
         why = "nothing is known of how often it errs (predict: risk: 1 trusts its probabilities as they are)"
-        logger.warning("the model settles nothing: %s: %s", metrics, why)
+        logger.warning("the model settles nothing: %s: %s", model, why)
         return no_promise(policy.risk, why)
-    made = promise(counts, policy.risk)
+    try:
+        made = promise(calls, policy.risk)
+    except ValueError as error:
+        raise ValueError(f"{model}: {error}; train again, or give predict: risk: 1") from error
     for word, why in made.why_not.items():
         logger.warning("the model settles nothing as %s: %s", word, why)
     return made
 
 
-def _probabilities(rows: Sequence[Row], previews: Path, model: Path) -> list[float | None]:
-    # Where no model was trained, nothing of torch is imported.
-    from nebulift.model.inference import Predictor
-
+def _probabilities(rows: Sequence[Row], previews: Path, predictor: "Predictor") -> list[float | None]:
     readable = [index for index, row in enumerate(rows) if row["label"] != UNREADABLE]
-    found = Predictor.load(model).predict([previews / rows[index]["preview"] for index in readable])
+    found = predictor.predict([previews / rows[index]["preview"] for index in readable])
     probabilities: list[float | None] = [None] * len(rows)
     for index, value in zip(readable, found, strict=True):
         probabilities[index] = round(float(value), 6)
