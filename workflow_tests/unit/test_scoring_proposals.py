@@ -24,6 +24,7 @@ def search(values: Pixels, masked: NDArray[np.bool_] | None = None, *pieces: Pie
         winding_share=0.0,
         bright_stars=np.empty((0, 3)),
         spike_angles=None,
+        angles_of_each=np.empty(0),
         star_fwhm=2.0,
         star_angle=np.nan,
         binning=1,

@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nebulift.scoring.spikes import mask_spikes, spike_angles
+from nebulift.scoring.spikes import angles_of_each, mask_spikes, spike_angles
 from unit.skies import Pixels, unit_noise, with_line
 
 
 class TestSpikes:
-    STARS = np.array([[150.0, 120.0], [320.0, 90.0], [100.0, 260.0], [270.0, 220.0]])
+    # x, y, radius, flux.
+    STARS = np.array(
+        [[150.0, 120.0, 10.0, 4e4], [320.0, 90.0, 10.0, 3.5e4], [100.0, 260.0, 10.0, 3e4], [270.0, 220.0, 10.0, 2.5e4]]
+    )
 
     def spiked(self, angle_deg: float, reach: float = 60.0) -> tuple[Pixels, NDArray[np.bool_]]:
         """Return an image with spikes at all stars and the mask of their cores."""
         image = unit_noise((400, 450))
         masked = np.zeros(image.shape, dtype=bool)
         y, x = np.indices(image.shape)
-        for star_x, star_y in self.STARS:
+        for star_x, star_y in self.STARS[:, :2]:
             masked |= np.hypot(x - star_x, y - star_y) < 10
             for angle in np.radians(angle_deg + np.arange(0, 360, 90)):
                 end = (star_x + reach * math.cos(angle), star_y + reach * math.sin(angle))
@@ -57,7 +60,7 @@ class TestSpikes:
 
     def test_a_trail_at_one_star_is_no_spike(self) -> None:
         image, masked = self.spiked(12.0, reach=3.0)
-        x, y = self.STARS[0]
+        x, y = self.STARS[0, :2]
         image = with_line(image, x - 140, y - 100, x + 280, y + 200, peak=4.0)
         mask = self.masked_by_spikes(image, masked, self.STARS)
         assert self.along(mask, self.STARS[0], math.atan2(200, 280), 12, 150) < 0.3
@@ -71,3 +74,10 @@ class TestSpikes:
     @pytest.mark.parametrize("number", [0, 1])
     def test_one_star_tells_no_common_direction(self, number: int) -> None:
         assert not self.masked_by_spikes(*self.spiked(12.0), self.STARS[:number]).any()
+
+    def test_each_of_the_brightest_stars_tells_its_own_directions(self) -> None:
+        image, _ = self.spiked(12.0)
+        found = angles_of_each(image, self.STARS[:1, :2])
+        assert np.degrees(found) == pytest.approx([12, 102, 192, 282], abs=2)
+        assert not len(angles_of_each(unit_noise((400, 450)), self.STARS[:, :2]))
+        assert not len(angles_of_each(image, self.STARS[:0, :2]))

@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nebulift.scoring.strips import (
@@ -108,14 +106,17 @@ class TestExtent:
         contrast[20:61] = 1.0
         assert extent(contrast) == (20, 61)
 
-    @settings(max_examples=25, deadline=None)
-    @given(start=st.integers(0, 300), length=st.integers(60, 300), seed=st.integers(0, 1000))
-    def test_in_noise_to_some_samples(self, start: int, length: int, seed: int) -> None:
-        contrast = np.random.default_rng(seed).normal(0, 0.7, 600)
-        contrast[start : start + length] += 2.0
-        first, last = extent(contrast)
-        assert abs(first - start) <= 5
-        assert abs(last - start - length) <= 5
+    def test_in_noise_to_some_samples(self) -> None:
+        generator = np.random.default_rng(1)
+        errors = []
+        for _ in range(1000):
+            start, length = int(generator.integers(0, 301)), int(generator.integers(60, 301))
+            contrast = generator.normal(0, 0.7, 600)
+            contrast[start : start + length] += 2.0
+            first, last = extent(contrast)
+            errors += [abs(first - start), abs(last - start - length)]
+        assert np.quantile(errors, 0.99) <= 2
+        assert max(errors) <= 10  # chance goes on for some samples once in thousands
 
     def test_gaps_of_masked_stars_and_of_dashes_belong_to_it(self) -> None:
         contrast = np.full(200, -0.2)

@@ -132,7 +132,8 @@ class TestDefectiveColumns:
     def test_one_that_shows_in_a_part_is_masked_all_along(self) -> None:
         image = unit_noise((600, 300))
         image[300:, 120] += 3
-        masked = defective_columns(image, np.zeros(image.shape, dtype=bool))
+        nothing = np.zeros(image.shape, dtype=bool)
+        masked = defective_columns(image, nothing, nothing)
         assert masked[:, 120].all()
         assert masked.mean() < 0.02
 
@@ -140,7 +141,17 @@ class TestDefectiveColumns:
         image = unit_noise((600, 300))
         image[::5, 120] += 30
         masked = image > 6
-        assert not defective_columns(image, masked).any()
+        assert not defective_columns(image, masked, np.zeros_like(masked)).any()
+
+    @pytest.mark.parametrize(("width", "is_defect"), [(1, True), (8, False)])
+    def test_what_may_be_a_trail_is_one_where_it_is_narrow(self, width: int, is_defect: bool) -> None:
+        image = unit_noise((600, 300))
+        image[:, 120 : 120 + width] += 5
+        trails = np.zeros(image.shape, dtype=bool)
+        trails[:, 115:135] = True
+        masked = defective_columns(image, np.zeros_like(trails), trails)
+        assert masked[:, 120].all() == is_defect
+        assert masked.any() == is_defect
 
 
 class TestPieces:
@@ -225,5 +236,5 @@ class TestSpikesOnLines:
         fading, even = np.linspace(3, 0.1, 100), np.ones(100)
         assert comes_from_outside(line, fading, (400, 500), self.CROSS)
         assert not comes_from_outside(line, even, (400, 500), self.CROSS)
-        assert not comes_from_outside(line, fading, (400, 500), None)
+        assert not comes_from_outside(line, fading, (400, 500), np.empty(0))
         assert not comes_from_outside(line, fading, (120, 130), self.CROSS)

@@ -26,9 +26,12 @@ _CUT_OUT_PX = PREVIEW_SIZE_PX // _MOSAIC_SIDE
 
 def make_preview(score: "FrameScore") -> NDArray[np.uint8]:
     """Return the preview (224, 224, 3), uint8, of a scored frame: thumbnail, peaks, star mosaic."""
+    from nebulift.scoring.shrinking import shrunk
+
     residual, noise = score.residual, np.float32(score.background.noise_adu)
+    size = (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX)
     # The thumbnail shows the sky as it is, brighter clouds and all, against the frame's own middle level.
-    light = _shrink(residual) + _shrink(score.background.level_map) - np.float32(score.background.level_adu)
+    light = shrunk(residual, *size) + shrunk(score.background.level_map, *size) - np.float32(score.background.level_adu)
     thumbnail = _stretch(light / noise, low=-6.0, high=60.0)
     peaks = _stretch(_shrink_to_peaks(residual) / noise, low=0.0, high=200.0)
     return np.stack([thumbnail, peaks, _star_mosaic(score)], axis=-1)
@@ -53,11 +56,6 @@ def read_preview(path: Path) -> NDArray[np.uint8]:
     if image is None or image.shape != (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX, 3) or image.dtype != np.uint8:
         raise OSError(f"{path}: not a preview of {PREVIEW_SIZE_PX} x {PREVIEW_SIZE_PX} x 3 pixels of 8 bits")
     return np.asarray(image, dtype=np.uint8)
-
-
-def _shrink(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    size = (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX)
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _shrink_to_peaks(image: NDArray[np.float32]) -> NDArray[np.float32]:

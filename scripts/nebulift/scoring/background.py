@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import sep
+from numba import njit
 from numpy.typing import NDArray
 
-from nebulift.scoring.robust import standard_deviation_from_mad
+from nebulift.scoring.robust import median, standard_deviation_from_mad
 
 MESH_PX = 64
 # A polynomial surface of second order is what moon, twilight, light pollution and vignetting look like;
@@ -42,11 +43,27 @@ class Background:
 
         With `in_place` the result takes the place of `pixels`.
         """
-        level = enlarged(self.level_map, pixels.shape)
-        residual = np.asarray(cv2.subtract(pixels, level, dst=pixels if in_place else level), dtype=np.float32)
-        if self.invalid.any():
+        residual = pixels if in_place else pixels.copy()
+        # Row by row: a second frame of levels would be the most memory that scoring takes.
+        _subtract_stretched(residual, enlarged(self.level_map, (len(self.level_map), pixels.shape[1])))
+        # A mask without memory of its own marks nothing.
+        if any(self.invalid.strides):
             residual[self.invalid] = 0
         return residual
+
+
+@njit(cache=True)
+def _subtract_stretched(pixels: NDArray[np.float32], wide: NDArray[np.float32]) -> None:
+    """Subtract a map (rows, width) from pixels (height, width), in place, its rows interpolated linearly."""
+    height, width = pixels.shape
+    rows = len(wide)
+    for y in range(height):
+        place = min(max((y + 0.5) * rows / height - 0.5, 0.0), rows - 1.0)
+        upper = wide[int(place)]
+        lower = wide[min(int(place) + 1, rows - 1)]
+        share = np.float32(place - int(place))
+        for x in range(width):
+            pixels[y, x] -= upper[x] + share * (lower[x] - upper[x])
 
 
 def enlarged(coarse: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -61,15 +78,16 @@ ROUNDING_NOISE_ADU = 0.29
 def measure_background(pixels: NDArray[np.float32], smallest_noise_adu: float = 0.0) -> Background:
     """Measure the background of float32 `pixels` (height, width) in ADU; NaN marks pixels without a value."""
     invalid = ~np.isfinite(pixels)
-    if not invalid.any():
+    has_invalid = bool(invalid.any())
+    if not has_invalid:
         invalid = np.broadcast_to(np.False_, pixels.shape)  # takes no memory
     height, width = pixels.shape
     mesh = max(8, min(MESH_PX, height // 4, width // 4))
     step = _STEP if pixels.size >= _LARGE_PIXELS else 1
     sample = np.ascontiguousarray(pixels[::step, ::step], dtype=np.float32)
-    without = np.ascontiguousarray(invalid[::step, ::step]) if invalid.any() else None
+    without = np.ascontiguousarray(invalid[::step, ::step]) if has_invalid else None
     if without is not None:
-        sample = np.where(without, np.float32(np.median(sample[~without])), sample)
+        sample = np.where(without, np.float32(median(sample[~without])), sample)
         if without.mean() > _MOSTLY:
             without = None  # SEP leaves out cells of which it knows too little
     cell = mesh // step
@@ -81,12 +99,12 @@ def measure_background(pixels: NDArray[np.float32], smallest_noise_adu: float = 
     level_map = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     noise_map = np.asarray(cv2.resize(noise, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     # Undithered and saturated cells have no scatter at all; nothing may be divided by zero.
-    noise_adu = float(np.median(noise_map))
+    noise_adu = median(noise_map)
     if not noise_adu > 0:
         noise_adu = max(float(np.std(sample - level)), 1e-6 * max(1.0, abs(float(measured.globalback))))
     # Inside a cell of the mesh a steep slope looks like noise.
     known = ~invalid[::step, ::step][::3, ::3]
-    scatter = standard_deviation_from_mad((sample - level)[::3, ::3][known]) if known.any() else 0.0
+    scatter = standard_deviation_from_mad((sample[::3, ::3] - level[::3, ::3])[known]) if known.any() else 0.0
     if 0 < scatter < noise_adu:
         noise_map *= np.float32(scatter / noise_adu)
         noise_adu = scatter
@@ -97,7 +115,7 @@ def measure_background(pixels: NDArray[np.float32], smallest_noise_adu: float = 
         level_map=level_map,
         noise_map=noise_map,
         invalid=invalid,
-        level_adu=float(np.median(level_map)),
+        level_adu=median(level_map),
         noise_adu=noise_adu,
         gradient_sigma=gradient,
         structure_sigma=structure,

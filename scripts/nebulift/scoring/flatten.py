@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nebulift.scoring.robust import MAD_TO_SIGMA
+from nebulift.scoring.robust import MAD_TO_SIGMA, median
 
 # All in pixels of the search image and in units of its noise.
 TILE_PX = 32  # the sky is smooth over it, a trail is not
@@ -18,15 +18,14 @@ _NOISE_RANGE = (0.5, 2.0)  # of the usual noise
 
 def flatten(image: NDArray[np.float32], smallest_noise: float) -> tuple[NDArray[np.float32], float]:
     """Return the image without banding in units of its own local noise, and the usual noise."""
-    everywhere = np.ones(image.shape, dtype=bool)
-    level, noise = _local_level_and_noise(image, everywhere)
+    level, noise = _local_level_and_noise(image, None)
     least = np.float32(max(smallest_noise, 1e-12))
     sky = _is_sky(np.asarray((image - level) / np.maximum(noise, least), dtype=np.float32))
     # Cameras add to whole rows and columns; what is the same in all of one is not the sky's.
     for axis in (1, 0):
         image = image - _banding(image - level, sky, axis)
     level, noise = _local_level_and_noise(image, sky)
-    usual = max(float(np.median(noise)), smallest_noise, 1e-12)
+    usual = max(median(noise), smallest_noise, 1e-12)
     # Where whole numbers hide the noise, there is no less of it than in the rest of the frame; inside a bright star
     # there is not more.
     noise = np.clip(noise, np.float32(_NOISE_RANGE[0] * usual), np.float32(_NOISE_RANGE[1] * usual))
@@ -45,7 +44,7 @@ def _banding(image: NDArray[np.float32], sky: NDArray[np.bool_], axis: int) -> N
     Less than a trail that runs almost along a row would shift it by is let be.
     """
     sample = image[::3, ::3][sky[::3, ::3]]
-    scatter = np.float32(MAD_TO_SIGMA * np.median(np.abs(sample)) if sample.size else 0.0)
+    scatter = np.float32(MAD_TO_SIGMA * median(np.abs(sample)) if sample.size else 0.0)
     along, known = (image, sky) if axis == 0 else (image.T, sky.T)
     # A galaxy lifts a part of a column; a camera all of it.
     parts = [
@@ -60,16 +59,18 @@ def _banding(image: NDArray[np.float32], sky: NDArray[np.bool_], axis: int) -> N
 
 
 def _local_level_and_noise(
-    image: NDArray[np.float32], sky: NDArray[np.bool_]
+    image: NDArray[np.float32], sky: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return maps of the local median and of the local noise of the sky, smooth between tiles."""
+    """Return maps of the local median and of the local noise of the sky, smooth between tiles; None: all is sky."""
     height, width = image.shape
-    # What is no sky is left out; of tiles that hold hardly any, all is taken.
-    samples = (_tiles(image), _tiles(sky))
-    too_little = samples[1].mean(axis=0) < SKY_SHARE
-    without = ~(samples[1] | too_little)
-    level, *_ = quantiles(samples[0], without, 0.5)
-    noise, *_ = quantiles(np.abs(samples[0] - level), without, 0.5)
+    values = _tiles(image)
+    without = np.zeros(values.shape, dtype=bool)
+    if sky is not None:
+        # What is no sky is left out; of tiles that hold hardly any, all is taken.
+        is_sky = _tiles(sky)
+        without = ~(is_sky | (is_sky.mean(axis=0) < SKY_SHARE))
+    level, *_ = quantiles(values, without, 0.5)
+    noise, *_ = quantiles(np.abs(values - level), without, 0.5)
     grid = (-(-height // TILE_PX), -(-width // TILE_PX))
     size = (grid[1] * TILE_PX, grid[0] * TILE_PX)
     maps = [
@@ -80,21 +81,23 @@ def _local_level_and_noise(
 
 
 def _tiles(image: NDArray[Any]) -> NDArray[Any]:
-    """Return every third pixel of each tile (pixels, tiles)."""
+    """Return every third pixel of each tile (pixels, tiles), those of a tile side by side in memory."""
     height, width = image.shape
     padded = np.pad(image, ((0, -height % TILE_PX), (0, -width % TILE_PX)), mode="symmetric")
     rows, columns = padded.shape[0] // TILE_PX, padded.shape[1] // TILE_PX
     tiles = padded.reshape(rows, TILE_PX, columns, TILE_PX).swapaxes(1, 2).reshape(rows * columns, -1)
-    return np.ascontiguousarray(tiles[:, ::3].T)
+    return np.ascontiguousarray(tiles[:, ::3]).T
 
 
 def quantiles(
     values: NDArray[np.float32], without: NDArray[np.bool_], share: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
     """Return the quantiles `share` and 1 - `share` of each column, and of how many values; 0 where there is none."""
-    ordered = np.sort(np.where(without, np.float32(np.inf), values), axis=0)
+    # What is sorted lies side by side in memory.
+    ordered = np.where(without.T, np.float32(np.inf), values.T)
+    ordered.sort(axis=1)
     number = len(values) - np.count_nonzero(without, axis=0)
     columns = np.arange(values.shape[1])
     last = np.maximum(number - 1, 0)
-    low, high = (ordered[np.rint(part * last).astype(int), columns] for part in (share, 1 - share))
+    low, high = (ordered[columns, np.rint(part * last).astype(int)] for part in (share, 1 - share))
     return np.where(number > 0, low, 0), np.where(number > 0, high, 0), number

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from nebulift.scoring.background import Background, enlarged
-from nebulift.scoring.robust import MAD_TO_SIGMA
+from nebulift.scoring.robust import MAD_TO_SIGMA, median
 
 # The sharpest star that optics and a pixel's own width give still puts a quarter of its peak into
 # one of the four nearest pixels, wherever it is centred (FWHM of 1.5 pixels).
@@ -65,7 +65,7 @@ def _level_colours(mosaic: NDArray[np.float32]) -> float:
         for column in (0, 1):
             plane = mosaic[row::2, column::2]
             sample = plane[::_SAMPLING, ::_SAMPLING] if plane.size > 100_000 else plane
-            median = np.float32(np.median(sample))
-            noises.append(MAD_TO_SIGMA * float(np.median(np.abs(sample - median))))
-            plane -= median
+            middle = np.float32(median(sample))
+            noises.append(MAD_TO_SIGMA * median(np.abs(sample - middle)))
+            plane -= middle
     return max(max(noises), 1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nebulift.scoring.radon import best_lines, line_sums
-from nebulift.scoring.robust import MAD_TO_SIGMA
+from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.search_image import SearchImage
 
 # A coarser image sees the same trail as long as that fills its pixels; the coarsest finds what is wide.
@@ -51,14 +51,14 @@ def propose_lines(search: SearchImage) -> list[Line]:
     """Return the lines worth a closer look, best first; the pieces of bright trails come before all others."""
     bright = [Line(math.inf, p.x1, p.y1, p.x2, p.y2, 2.0, without_faint=False) for p in search.pieces]
     bright.sort(key=lambda line: -line.length)
-    proposed = _distinct(bright)[:_MOST_PIECES]
+    proposed = _distinct(bright, _MOST_PIECES)
     for side, (lanes, without_faint) in _SIDES.items():
         clipped, valid = _clipped(search.values, search.masks[without_faint])
         lines = _propose_at(clipped, valid, side, lanes, without_faint)
         lines.sort(key=lambda line: -line.score)
         is_long = [line.length > _LONG_SHARE * min(search.values.shape) for line in lines]
         for wanted, most in _MOST[without_faint].items():
-            chosen = _distinct([line for line, long in zip(lines, is_long, strict=True) if long is wanted])[:most]
+            chosen = _distinct([line for line, long in zip(lines, is_long, strict=True) if long is wanted], most)
             proposed += [line for line in chosen if not any(_same_ends(line, other) for other in proposed)]
     return proposed
 
@@ -76,10 +76,12 @@ def _same_ends(line: Line, other: Line) -> bool:
     return (line.x1, line.y1, line.x2, line.y2) == (other.x1, other.y1, other.x2, other.y2)
 
 
-def _distinct(lines: list[Line]) -> list[Line]:
-    """Leave out lines whose both ends fall together with those of a better one."""
+def _distinct(lines: list[Line], most: int) -> list[Line]:
+    """Return the first `most` lines, without those whose both ends fall together with those of a better one."""
     kept: list[Line] = []
     for line in lines:
+        if len(kept) == most:
+            break
         for other in kept:
             near = _SAME_PX * max(line.precision, other.precision, 1.0)
             if max(abs(line.x1 - other.x1), abs(line.y1 - other.y1)) < near and (
@@ -106,7 +108,7 @@ def _propose_at(
     sample = image[weight > 0.5] / np.sqrt(weight[weight > 0.5])
     if sample.size < 100:
         return []
-    image = image / np.float32(max(MAD_TO_SIGMA * float(np.median(np.abs(sample))), 1e-6))
+    image = image / np.float32(max(MAD_TO_SIGMA * median(np.abs(sample)), 1e-6))
     factor = (clipped.shape[1] / size[0], clipped.shape[0] / size[1])
     lines = []
     for transposed in (False, True):

@@ -44,12 +44,12 @@ class FrameScore:
     @property
     def saturated_fraction(self) -> float:
         """Share of the pixels that are saturated, 0 to 1."""
-        return float(self.saturated.mean())
+        return int(np.count_nonzero(self.saturated)) / self.saturated.size
 
     @property
     def hot_pixel_fraction(self) -> float:
         """Share of the pixels that are hot, 0 to 1."""
-        return float(self.hot.mean())
+        return int(np.count_nonzero(self.hot)) / self.hot.size
 
 
 def score_frame(frame: Frame, settings: ScoringSettings | None = None, in_place: bool = False) -> FrameScore:
@@ -68,7 +68,8 @@ def score_frame(frame: Frame, settings: ScoringSettings | None = None, in_place:
     stars = find_stars(residual, image, binning, background, saturated, settings.star_sigma)
     search = make_search_image(residual, background.invalid, saturated, image, binning, stars, background.noise_adu)
     streaks = find_streaks(search, settings.streak_sigma)
-    dead = float(np.mean(residual < np.float32(-settings.hot_pixel_sigma * background.noise_adu)))
+    too_dark = residual < np.float32(-settings.hot_pixel_sigma * background.noise_adu)
+    dead = int(np.count_nonzero(too_dark)) / residual.size
     return FrameScore(background, stars, tuple(streaks), saturated, hot, residual, dead)
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from nebulift.scoring.defective_columns import defective_columns
 from nebulift.scoring.flatten import flatten
 from nebulift.scoring.pieces import Piece, find_pieces
-from nebulift.scoring.spikes import mask_spikes, spike_angles
+from nebulift.scoring.spikes import angles_of_each, mask_spikes, spike_angles
 from nebulift.scoring.star_mask import bright_stars, faint_sources, mask_compact, mask_cores, mask_faint
 from nebulift.scoring.star_subtraction import subtract_stars
 from nebulift.scoring.stars import Stars
@@ -29,10 +30,11 @@ class SearchImage:
     `values` are float32 in units of their noise, `masked` says nothing of trails, `masked_faint` is also what may be
     faint stars: the pieces of a trail that is not fainter than these are among them. `pieces` are bright parts of
     trails and `trails` their pixels, `winding_share` the share of pixels of what is bright and long but winds.
-    `bright_stars` (n, 3) are x, y and radius (0: small) of stars with a glow and spikes, brightest first;
-    `spike_angles` are the directions of these in radians (None: not known). `star_fwhm` is the width of stars here
-    (0: unknown), `star_angle` the direction in radians along which the mount has drawn them long (NaN: they are not),
-    `binning` how many pixels of the frame one pixel is wide, `noise_adu` the noise of one pixel in ADU.
+    `bright_stars` (n, 4) are x, y, radius (0: small) and flux in ADU of stars with a glow and spikes, brightest first;
+    `spike_angles` are the directions of these in radians (None: not known), `angles_of_each` those that some of the
+    very brightest shows alone. `star_fwhm` is the width of stars here (0: unknown), `star_angle` the direction in
+    radians along which the mount has drawn them long (NaN: they are not), `binning` how many pixels of the frame one
+    pixel is wide, `noise_adu` the noise of one pixel in ADU.
     """
 
     values: NDArray[np.float32]
@@ -43,6 +45,7 @@ class SearchImage:
     winding_share: float
     bright_stars: NDArray[np.float64]
     spike_angles: NDArray[np.float64] | None
+    angles_of_each: NDArray[np.float64]
     star_fwhm: float
     star_angle: float
     binning: int
@@ -80,16 +83,17 @@ def make_search_image(
     model = subtract_stars(cleared, binning // step, stars, trails, noise_adu * step / binning)
     if model is not None:
         values, noise = flatten(_binned(cleared, size, step), noise_adu / binning)
-    unknown = cv2.dilate((_shrunk(invalid, binning, size) > 0).view(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    unknown |= _bleeding(_shrunk(saturated, binning, size) > 0)
+    unknown = cv2.dilate(_shrunk(invalid, binning, size).view(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    unknown |= _bleeding(_shrunk(saturated, binning, size))
     masked, cores = mask_compact(values, trails, binning)
     masked |= mask_faint(stars, trails, binning) if model is None else mask_cores(model, values.shape, step, noise)
     masked |= unknown | cv2.dilate(winding.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    masked |= defective_columns(values, masked) | defective_columns(values.T, masked.T).T
-    bright = np.concatenate([cores, bright_stars(stars, noise_adu, masked, binning)])
+    # A bright trail almost along a column is not one of its defects.
+    masked = masked | defective_columns(values, masked, trails) | defective_columns(values.T, masked.T, trails.T).T
+    bright = bright_stars(stars, cores, noise_adu, masked, binning)
     angles = spike_angles(values, bright[:, :2])
     if angles is not None:
-        masked |= mask_spikes(values, masked, bright[:, :2], angles) & ~_long_pieces(pieces, values.shape)
+        masked |= mask_spikes(values, masked, bright, angles) & ~_long_pieces(pieces, values.shape)
     fwhm = stars.fwhm_px / binning if math.isfinite(stars.fwhm_px) else 0.0
     drawn_long = stars.eccentricity > _DRAWN_LONG and stars.elongation_order > 0.5
     angle = math.radians(stars.position_angle_deg) if drawn_long else math.nan
@@ -102,6 +106,7 @@ def make_search_image(
         winding_share=float(winding.mean()),
         bright_stars=bright,
         spike_angles=angles,
+        angles_of_each=angles_of_each(values, bright[:, :2]),
         star_fwhm=fwhm,
         star_angle=angle,
         binning=binning,
@@ -125,14 +130,25 @@ def _long_pieces(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> NDArray[n
     return mask > 0
 
 
-def _shrunk(mask: NDArray[np.bool_], binning: int, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the share of each pixel of the search image, `size` its width and height, that is in `mask`."""
-    if not mask.any():
-        return np.zeros(size[::-1], dtype=np.float32)
-    height, width = size[1] * binning, size[0] * binning
-    # 255 and not 1: the mean is rounded to whole numbers.
-    share = cv2.resize(mask[:height, :width].view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
-    return np.asarray(share, dtype=np.float32) / np.float32(255)
+def _shrunk(mask: NDArray[np.bool_], binning: int, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which pixels of the search image, `size` its width and height, hold any of `mask`."""
+    if not any(mask.strides) or not mask.any():
+        return np.zeros(size[::-1], dtype=bool)
+    return np.asarray(_any_in_cells(mask, binning, size[1], size[0]))
+
+
+@njit(cache=True)
+def _any_in_cells(mask: NDArray[np.bool_], binning: int, rows: int, columns: int) -> NDArray[np.bool_]:
+    found = np.zeros((rows, columns), dtype=np.bool_)
+    for row in range(rows):
+        together = mask[row * binning].copy()
+        for further in range(row * binning + 1, (row + 1) * binning):
+            for place in range(len(together)):
+                together[place] |= mask[further, place]
+        for place in range(columns * binning):
+            if together[place]:
+                found[row, place // binning] = True
+    return found
 
 
 def _bleeding(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -7,15 +7,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.scoring.adaptive_moments import adaptive_moments
+from nebulift.scoring.effective_psf import CommonShape, common_shape
 from nebulift.scoring.robust import MAD_TO_SIGMA, standard_deviation_from_mad
 
+_BEYOND_CHANCE = 3.5  # standard errors
+_LARGEST_RATIO = 1.5  # of stars' sizes over the field
 _FINER = 4  # samples per pixel for the width at half maximum
 # Pixels see too little of a sharp star's peak. By noiseless Moffat stars (slopes 2.8 to 4.5, FWHM in px with the
 # pixel's own width) at places of all phases: what is measured so, and what it was.
 _MEASURED_PX = (1.58, 1.68, 1.83, 1.95, 2.04, 2.26, 2.35, 2.64, 2.85, 3.25, 3.71, 4.16, 5.10, 6.06, 8.0)
 _TRUE_PX = (1.21, 1.32, 1.48, 1.64, 1.80, 1.99, 2.16, 2.44, 2.73, 3.11, 3.60, 4.08, 5.07, 6.05, 8.0)
-_FEWEST_FOR_FIELD = 12
-_ROUNDS = 12
+_FEWEST_IN_COMMON, _FEWEST_FOR_FIELD = 5, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,66 +33,20 @@ class Shapes:
 
 
 def measure_shapes(
-    residual: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], size_px: float
+    residual: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], size_px: float, noise_adu: float
 ) -> Shapes:
     """Measure stars at `x`, `y` (n,) in `residual` (background-subtracted float32 ADU), `size_px` their rough sigma."""
-    moments = _adaptive_moments(residual, x, y, size_px)
+    moments = adaptive_moments(residual, x, y, size_px)
     if not len(moments):
         return Shapes()
-    widths = np.array([_fwhm(residual, star) for star in moments])
-    measured = np.isfinite(widths)
-    fwhm = float(np.median(widths[measured])) if measured.any() else math.nan
-    tilt = _tilt(moments[measured], widths[measured], residual.shape)
-    return Shapes(fwhm, *_elongation(moments, residual.shape), tilt)
-
-
-def _adaptive_moments(
-    residual: NDArray[np.float32], x: NDArray[np.float64], y: NDArray[np.float64], size_px: float
-) -> NDArray[np.float64]:
-    """Return the shapes (n, 5) of stars: centre x and y in px, second moments xx, yy, xy in px^2.
-
-    The weight adapts to the star until both agree (Bernstein & Jarvis 2002), so faint wings and neighbours
-    count little. Stars for which it does not converge are left out.
-    """
-    radius = int(np.clip(round(4 * size_px), 6, 32))
-    height, width = residual.shape
-    inside = (x > radius) & (x < width - 1 - radius) & (y > radius) & (y < height - 1 - radius)
-    x, y = x[inside], y[inside]
-    if not len(x):
-        return np.empty((0, 5))
-    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
-    offset = np.arange(-radius, radius + 1)
-    stamps = residual[row[:, None, None] + offset[:, None], column[:, None, None] + offset]
-    centre_x, centre_y = x - column, y - row
-    floor = 0.25  # px^2: nothing is narrower than a pixel
-    xx = yy = np.full(len(x), max(size_px**2, floor))
-    xy = np.zeros(len(x))
-    converged = np.ones(len(x), dtype=bool)
-    for _ in range(_ROUNDS):
-        determinant = np.maximum(xx * yy - xy**2, 1e-3)
-        dx = offset - centre_x[:, None]
-        dy = offset - centre_y[:, None]
-        distance = (
-            (yy / determinant)[:, None, None] * dx[:, None, :] ** 2
-            - (2 * xy / determinant)[:, None, None] * dx[:, None, :] * dy[:, :, None]
-            + (xx / determinant)[:, None, None] * dy[:, :, None] ** 2
-        )
-        weighted = stamps * np.exp(-0.5 * distance)
-        columns, rows = weighted.sum(axis=1), weighted.sum(axis=2)
-        total = rows.sum(axis=1)
-        converged &= total > 0
-        total = np.where(total > 0, total, 1.0)
-        shift_x, shift_y = (columns * dx).sum(axis=1) / total, (rows * dy).sum(axis=1) / total
-        # A Gaussian seen through itself has half its variance.
-        xx = np.clip(2 * (columns * dx**2).sum(axis=1) / total, floor, radius**2)
-        yy = np.clip(2 * (rows * dy**2).sum(axis=1) / total, floor, radius**2)
-        limit = 0.98 * np.sqrt(xx * yy)
-        cross = np.einsum("nij,nj,ni->n", weighted, dx, dy, optimize=True)
-        xy = np.clip(2 * cross / total, -limit, limit)
-        centre_x = np.clip(centre_x + 2 * shift_x, -radius / 2, radius / 2)
-        centre_y = np.clip(centre_y + 2 * shift_y, -radius / 2, radius / 2)
-    converged &= (xx < radius**2 / 2) & (yy < radius**2 / 2)
-    return np.stack([centre_x + column, centre_y + row, xx, yy, xy], axis=1)[converged]
+    sizes, tilt = _sizes(moments, residual.shape)
+    common = common_shape(residual, moments, sizes, noise_adu) if len(moments) >= _FEWEST_IN_COMMON else None
+    if common is not None:
+        fwhm = common.fwhm_px
+    else:
+        widths = np.array([_fwhm(residual, star) for star in moments])
+        fwhm = float(np.median(widths[np.isfinite(widths)])) if np.isfinite(widths).any() else math.nan
+    return Shapes(fwhm, *_elongation(moments, common, residual.shape), tilt)
 
 
 def _fwhm(residual: NDArray[np.float32], star: NDArray[np.float64]) -> float:
@@ -133,36 +90,58 @@ def _robust_plane(terms: NDArray[np.float64], values: NDArray[np.float64]) -> ND
     return coefficients
 
 
-def _tilt(moments: NDArray[np.float64], widths: NDArray[np.float64], shape: tuple[int, ...]) -> float:
-    """Return the range of the FWHM between the corners of the field, relative to its middle."""
+def _sizes(moments: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[NDArray[np.float64], float]:
+    """Return how large stars (n,) are over those in the middle as a plane over the field has it, and its range.
+
+    The range is that between the corners, NaN where it is not known; all are 1 then.
+    """
+    same = np.ones(len(moments)), math.nan
     if len(moments) < _FEWEST_FOR_FIELD:
-        return math.nan
-    middle, along_x, along_y = _robust_plane(_field_terms(moments, shape), widths)
-    return float(2 * (abs(along_x) + abs(along_y)) / middle) if middle > 0 else math.nan
+        return same
+    xx, yy, xy = moments[:, 2:].T
+    terms = _field_terms(moments, shape)
+    plane = _robust_plane(terms, np.maximum(xx * yy - xy**2, 1e-6) ** 0.25)
+    if not plane[0] > 0:
+        return same
+    sizes = np.clip(terms @ plane / plane[0], 1 / _LARGEST_RATIO, _LARGEST_RATIO)
+    return sizes, float(2 * (abs(plane[1]) + abs(plane[2])) / plane[0])
 
 
-def _elongation(moments: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[float, float, float]:
+def _elongation(
+    moments: NDArray[np.float64], common: CommonShape | None, shape: tuple[int, ...]
+) -> tuple[float, float, float]:
     """Return eccentricity, position angle (degrees) and order of the elongation.
 
-    An ellipticity is a vector of twice the position angle. Noise lengthens that of every star; what is smooth over the
-    field is the optics' and the mount's, so the elongation is that of a plane through the stars' vectors.
+    An ellipticity is a vector of twice the position angle. Noise lengthens that of every star; what all have in common
+    or what is smooth over the field is the optics' and the mount's. Only what chance does not make counts.
     """
     xx, yy, xy = moments[:, 2:].T
-    e1, e2 = (xx - yy) / (xx + yy), 2 * xy / (xx + yy)
-    noise = 0.0
-    if len(moments) >= _FEWEST_FOR_FIELD:
-        terms = _field_terms(moments, shape)
-        field1, field2 = (terms @ _robust_plane(terms, component) for component in (e1, e2))
-        for difference in (e1 - field1, e2 - field2):
-            noise += standard_deviation_from_mad(difference) ** 2 * terms.shape[1] / len(moments)
+    each = np.stack([xx - yy, 2 * xy], axis=1) / (xx + yy)[:, None]
+    middle = np.median(each, axis=0)
+    order = float(np.hypot(*middle)) / max(float(np.median(np.hypot(*each.T))), 1e-6)
+    if common is None:
+        square = float(np.median((each**2).sum(axis=1)))
     else:
-        field1, field2 = e1, e2
-    # Whatever its direction, noise lengthens: its share is taken off, so that round stars are round.
-    square = float(np.median(field1**2 + field2**2)) - noise
-    ellipticity = min(math.sqrt(max(square, 0.0)), 1 - 1e-6)
+        middle = common.ellipticity
+        square = _beyond_chance(float((middle**2).sum()), common.ellipticity_error)
+        if len(moments) >= _FEWEST_FOR_FIELD:
+            square += _over_the_field(each, _field_terms(moments, shape))
+    ellipticity = min(math.sqrt(square), 1 - 1e-6)
     # With ellipticity (a^2 - b^2) / (a^2 + b^2), the squared ratio of the axes is (1 - e) / (1 + e).
     eccentricity = math.sqrt(1 - (1 - ellipticity) / (1 + ellipticity))
-    middle1, middle2 = float(np.median(e1)), float(np.median(e2))
-    angle = math.degrees(0.5 * math.atan2(middle2, middle1)) % 180
-    order = math.hypot(middle1, middle2) / max(float(np.median(np.hypot(e1, e2))), 1e-6)
+    angle = math.degrees(0.5 * math.atan2(middle[1], middle[0])) % 180
     return eccentricity, angle, min(order, 1.0)
+
+
+def _over_the_field(each: NDArray[np.float64], terms: NDArray[np.float64]) -> float:
+    """Return the square of the usual ellipticity (n, 2) that differs over the field as a plane does."""
+    planes = np.stack([_robust_plane(terms, component) for component in each.T], axis=1)
+    error = np.mean([standard_deviation_from_mad(rest) for rest in (each - terms @ planes).T])
+    slopes = terms[:, 1:] @ planes[1:]
+    # Each of the two slopes adds its share of the noise.
+    return _beyond_chance(float(np.median((slopes**2).sum(axis=1))), float(error) * math.sqrt(2 / len(each)))
+
+
+def _beyond_chance(square: float, error: float) -> float:
+    """Return the squared length of a vector without what the error of its two components adds; 0 for what may be it."""
+    return square - 2 * error**2 if square > (_BEYOND_CHANCE * error) ** 2 else 0.0

@@ -21,7 +21,7 @@ _SPIKE_FADING, _ONE_SIDED_FADING = 1.5, 2.0
 def spiked_stars(
     line: tuple[float, ...], bright_stars: NDArray[np.float64], spike_angles: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """Return those of the bright stars (n, 3), brightest first, of which a line may be a spike.
+    """Return those of the bright stars (n, 4), brightest first, of which a line may be a spike.
 
     `spike_angles` in radians are those of the frame's stars (None: not known). Spikes of the very brightest star are
     seen where no other shows any.
@@ -35,14 +35,14 @@ def comes_from_outside(
     line: tuple[float, ...],
     light: NDArray[np.float64],
     shape: tuple[int, ...],
-    spike_angles: NDArray[np.float64] | None,
+    spike_angles: NDArray[np.float64],
 ) -> bool:
-    """Tell the spike of a star beyond the border: it runs as the others do, begins at the border, and fades soon.
+    """Tell the spike of a star beyond the border: it runs as a bright star's do, begins at the border, and fades soon.
 
     `light` (n,) is that along the line; NaN where it is not known.
     """
     x1, y1, x2, y2 = line
-    if spike_angles is None or math.hypot(x2 - x1, y2 - y1) > _OUTSIDE_SHARE * min(shape):
+    if math.hypot(x2 - x1, y2 - y1) > _OUTSIDE_SHARE * min(shape):
         return False
     margin = _BORDER_SHARE * min(shape)
     begins, ends = (min(x, y, shape[1] - 1 - x, shape[0] - 1 - y) for x, y in ((x1, y1), (x2, y2)))
@@ -98,7 +98,7 @@ def without_stars(
     length = math.hypot(x2 - x1, y2 - y1)
     along_x, along_y = (x2 - x1) / length, (y2 - y1) / length
     left = contrast.copy()
-    for x, y, radius in bright_stars[:_SPIKED_STARS]:
+    for x, y, radius, _ in bright_stars[:_SPIKED_STARS]:
         aside = abs((y - y1) * along_x - (x - x1) * along_y)
         if aside < max(_SPIKE_OFFSET_PX, _CORE_SHARE * radius):
             place = (x - x1) * along_x + (y - y1) * along_y

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nebulift.scoring.robust import MAD_TO_SIGMA
+from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.star_subtraction import StarModel
 from nebulift.scoring.stars import Stars
 
@@ -56,7 +56,10 @@ def mask_compact(
     size[(size == 1) & _at_border(boxes, image.shape)] = 2
     for (sigma, of_size), width in _GLOW_PX.items():
         width = max(1, width * 2 // max(binning, 2) // 2 * 2 + 1)
-        glowing = (compact & (peak > sigma) & (size == of_size))[labels].view(np.uint8)
+        of_kind = compact & (peak > sigma) & (size == of_size)
+        if not of_kind.any():
+            continue
+        glowing = of_kind[labels].view(np.uint8)
         masked |= cv2.dilate(glowing, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     cores = _cores(foot, labels, boxes, peak)
     for x, y, radius in cores:
@@ -84,8 +87,8 @@ def faint_sources(image: NDArray[np.float32], masked: NDArray[np.bool_]) -> NDAr
     sample = smooth[::3, ::3][~masked[::3, ::3]]
     if not sample.size:
         return np.zeros(image.shape, dtype=bool)
-    middle = np.float32(np.median(sample))
-    noise = np.float32(MAD_TO_SIGMA * np.median(np.abs(sample - middle)))
+    middle = np.float32(median(sample))
+    noise = np.float32(MAD_TO_SIGMA * median(np.abs(sample - middle)))
     outstanding = (smooth - middle > _FAINT_SIGMA * noise).view(np.uint8)
     return np.asarray(cv2.dilate(outstanding, _FAINT_SHAPE), dtype=np.uint8) > 0
 
@@ -111,14 +114,27 @@ def _cores(
     return np.stack([column, row, depth[row, column]], axis=1)[thickest].astype(np.float64)
 
 
-def bright_stars(stars: Stars, noise_adu: float, masked: NDArray[np.bool_], binning: int) -> NDArray[np.float64]:
-    """Return x, y and 0 (n, 3) in binned pixels of stars bright enough for spikes; a piece of a trail is none."""
-    bright = (stars.peak_adu > _SPIKED_STAR_SIGMA * noise_adu) | stars.is_saturated
-    places = (np.stack([stars.x_px[bright], stars.y_px[bright]], axis=1) + 0.5) / binning - 0.5
-    column, row = (
-        np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in zip(places.T, masked.shape[::-1], strict=True)
-    )
-    return np.pad(places[masked[row, column]], ((0, 0), (0, 1)))
+def bright_stars(
+    stars: Stars, cores: NDArray[np.float64], noise_adu: float, masked: NDArray[np.bool_], binning: int
+) -> NDArray[np.float64]:
+    """Return x, y, radius (0: small) and flux in ADU (n, 4) of stars bright enough for spikes, brightest first.
+
+    `cores` (n, 3) are x, y and radius of those that are large, in pixels of the search image as what is returned. A
+    piece of a trail is no star.
+    """
+    x, y = ((axis + 0.5) / binning - 0.5 for axis in (stars.x_px, stars.y_px))
+    size = masked.shape[::-1]
+    column, row = (np.clip(np.rint(axis).astype(int), 0, side - 1) for axis, side in zip((x, y), size, strict=True))
+    bright = ((stars.peak_adu > _SPIKED_STAR_SIGMA * noise_adu) | stars.is_saturated) & masked[row, column]
+    large = []
+    for core_x, core_y, radius in cores:
+        inside = np.hypot(x - core_x, y - core_y) < max(radius, 2.0)
+        # A star too large to be found as one is among the brightest.
+        large.append((core_x, core_y, radius, stars.flux_adu[inside].sum() if inside.any() else np.inf))
+        bright &= ~inside
+    small = np.stack([x[bright], y[bright], np.zeros(np.count_nonzero(bright)), stars.flux_adu[bright]], axis=1)
+    both = np.concatenate([np.array(large).reshape(-1, 4), small])
+    return both[np.argsort(-both[:, 3], kind="stable")]
 
 
 def mask_cores(model: StarModel, shape: tuple[int, ...], step: int, noise_adu: float) -> NDArray[np.bool_]:
@@ -126,12 +142,21 @@ def mask_cores(model: StarModel, shape: tuple[int, ...], step: int, noise_adu: f
 
     The model is that of an image of `step` x `step` pixels for each of the mask, whose noise is `noise_adu`.
     """
-    masked = np.zeros(shape, dtype=np.uint8)
+    masked = np.zeros(shape, dtype=bool)
     radii = model.radii(_CORE_LIGHT * noise_adu) / step
     places = (np.stack([model.x, model.y], axis=1) + 0.5) / step - 0.5
-    for (x, y), radius in zip(places[radii > 0].tolist(), radii[radii > 0].tolist(), strict=True):
-        cv2.circle(masked, (round(x), round(y)), max(round(radius), 1), color=(1,), thickness=-1)
-    return masked > 0
+    column, row = np.rint(places).astype(int).T
+    drawn = np.where(radii > 0, np.maximum(np.rint(radii).astype(int), 1), 0)
+    for radius in np.unique(drawn[drawn > 0]).tolist():
+        # A disc is drawn once, and its pixels put about all stars of its size.
+        disc = np.zeros((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
+        cv2.circle(disc, (radius, radius), radius, color=(1,), thickness=-1)
+        down, across = np.nonzero(disc)
+        alike = drawn == radius
+        y, x = (row[alike, None] + down - radius).ravel(), (column[alike, None] + across - radius).ravel()
+        inside = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
+        masked[y[inside], x[inside]] = True
+    return masked
 
 
 def mask_faint(stars: Stars, trails: NDArray[np.bool_], binning: int) -> NDArray[np.bool_]:

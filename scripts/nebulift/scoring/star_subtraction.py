@@ -7,13 +7,14 @@ After DAOPHOT's groups fitted together (Stetson 1987) and the effective PSF, whi
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from nebulift.scoring.isolation import are_alone
-from nebulift.scoring.robust import MAD_TO_SIGMA
+from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.star_fit import SQUARE_STEPS, Ellipse, fit_stars, light_around
-from nebulift.scoring.stars import Stars, extract
+from nebulift.scoring.stars import Stars
 
 # In pixels of the image and in FWHM of its stars.
 _STEPS_PER_PX, _LARGEST_PX = 4, 60
@@ -23,7 +24,9 @@ _NEIGHBOUR_FWHM, _NEIGHBOUR_FLUX = 4.0, 0.1
 _ROUNDS = 3
 _DONE_SIGMA = 0.2  # a star is taken away as far out as it shines so many sigma of a pixel
 _NARROWEST = 1.2  # FWHM in pixels
-_LESS_NOISE, _FAINT_SIGMA, _ROUND = 0.93, 4.0, 2.5
+_LESS_NOISE, _FAINT_SIGMA = 0.97, 3.5
+_BESIDE_FWHM, _STILL_BRIGHT = 1.15, 0.7
+_MOST_SEARCHES, _FAINTER_ROUNDS, _WORTHWHILE = 6, 2, 0.97
 _WING = 2.5  # least power by which the light falls off further out than the profile is known
 
 
@@ -72,29 +75,56 @@ def subtract_stars(
     for round_ in range(_ROUNDS):
         fit_stars(image, x, y, height, table, ellipse, fwhm, _DONE_SIGMA * noise, round_ > 0)
     left = _noise_of(image)
-    if left < _LESS_NOISE * before:
-        fainter = _fainter(image, trails, left)
+    less = left < _LESS_NOISE * before
+    for _ in range(_MOST_SEARCHES if less else 0):
+        fainter = _fainter(image, trails, fwhm)
         x, y = (np.concatenate(both) for both in zip((x, y), fainter, strict=True))
         height = np.pad(height, (0, len(x) - len(height)))
-        for _ in range(_ROUNDS):
+        for _ in range(_FAINTER_ROUNDS):
             fit_stars(image, x, y, height, table, ellipse, fwhm, _DONE_SIGMA * left, True)
+        before, left = left, _noise_of(image)
+        if left > _WORTHWHILE * before:
+            break
     return StarModel(x, y, height, profile)
 
 
 def _noise_of(image: NDArray[np.float32]) -> float:
     sample = image[::3, ::3]
-    return MAD_TO_SIGMA * float(np.median(np.abs(sample - np.median(sample))))
+    return MAD_TO_SIGMA * median(np.abs(sample - median(sample)))
 
 
 def _fainter(
-    image: NDArray[np.float32], trails: NDArray[np.bool_], noise: float
+    image: NDArray[np.float32], trails: NDArray[np.bool_], fwhm: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the places x, y of stars in an image of which the brighter ones have been taken."""
-    found = extract(image, _FAINT_SIGMA, noise)
-    x, y = found["x"].astype(np.float64), found["y"].astype(np.float64)
-    kept = ~_lies_in(trails, x, y, image.shape) & (found["a"] < _ROUND * found["b"])
-    order = np.argsort(-found["flux"][kept], kind="stable")
+    """Return the places x, y of stars in an image of which the brighter ones have been taken, brightest first.
+
+    They are the peaks of the image as stars of `fwhm` pixels would fill it, so that near neighbours are told apart.
+    """
+    smooth = np.asarray(cv2.GaussianBlur(image, (0, 0), fwhm / math.sqrt(8 * math.log(2))), dtype=np.float32)
+    limit = np.float32(np.median(smooth[::3, ::3]) + _FAINT_SIGMA * _noise_of(smooth))
+    peaks = (smooth >= cv2.dilate(smooth, np.ones((3, 3), np.uint8))) & (smooth > limit)
+    row, column = np.nonzero(peaks)
+    x, y = column.astype(np.float64), row.astype(np.float64)
+    kept = ~_lies_in(trails, x, y, image.shape) & _falls_off(smooth, row, column, max(2, round(_BESIDE_FWHM * fwhm)))
+    order = np.argsort(-smooth[row[kept], column[kept]], kind="stable")
     return x[kept][order], y[kept][order]
+
+
+def _falls_off(
+    smooth: NDArray[np.float32], row: NDArray[np.intp], column: NDArray[np.intp], radius: int
+) -> NDArray[np.bool_]:
+    """Tell which peaks fall off in all directions, as stars do; pieces of a trail do not along the trail."""
+    slanting = round(radius / math.sqrt(2))
+    on_both_sides = []
+    for dx, dy in ((radius, 0), (0, radius), (slanting, slanting), (slanting, -slanting)):
+        sides = [
+            smooth[
+                np.clip(row + sign * dy, 0, smooth.shape[0] - 1), np.clip(column + sign * dx, 0, smooth.shape[1] - 1)
+            ]
+            for sign in (-1, 1)
+        ]
+        on_both_sides.append(np.mean(sides, axis=0))
+    return np.asarray(np.max(on_both_sides, axis=0) < _STILL_BRIGHT * smooth[row, column])
 
 
 def _lies_in(

@@ -35,8 +35,8 @@ class Stars:
     """The stars of one frame, brightest first.
 
     `x_px`, `y_px` (float64, pixel centres at whole numbers), `flux_adu` (aperture sum above the background),
-    `peak_adu` (above the background), `is_saturated`, all of length n. The medians are NaN where there is too little
-    to measure: `fwhm_px`, `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg`
+    `peak_adu` (above the background), `is_saturated`, all of length n. NaN where there is too little to measure:
+    `fwhm_px`, `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg`
     (of the common elongation, from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way,
     1: all along one direction), `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu`
     and `flux_50th_adu` (of the 15th and 50th brightest star). `empty_cells` is the share of 16 equal cells holding
@@ -103,7 +103,7 @@ def find_stars(
     if len(chosen) < 3:  # better a clipped star than none
         chosen = order[whole[order]][:_SHAPE_STARS]
     size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
-    shapes = measure_shapes(residual, x[chosen], y[chosen], size)
+    shapes = measure_shapes(residual, x[chosen], y[chosen], size, background.noise_adu)
 
     hfr = math.nan
     flux = objects["flux"].astype(np.float64) * binning**2

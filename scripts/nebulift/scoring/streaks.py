@@ -6,7 +6,9 @@ strips beside it, which is robust in the way of the median Radon transform of St
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from nebulift.scoring.proposals import propose_lines
 from nebulift.scoring.search_image import SearchImage
@@ -16,12 +18,13 @@ from nebulift.scoring.verification import strip_noise, verify
 
 # All in pixels of the search image unless said otherwise.
 _SLENDER, _WIDE_SLENDER = 8.0, 25.0  # a trail is so many times longer than wide
-_PLAIN_WIDTH = 3.5  # of a trail in focus, in FWHM of the stars
+_PLAIN_WIDTHS = 2.0, 3.5  # in FWHM of the stars: of a trail in focus, and of what only a trail far out of focus has
 _ALIGNED_PX = 2.5  # that a line along a row or a column may leave it by,
-_ALIGNED, _PLAIN_SIGMA = 0.012, 15.0  # and of the length of a faint one
+_ALIGNED, _PLAIN_SIGMA = 0.005, 15.0  # and of the length of a faint one
 _LEANING_DEG = 10.0
 _STAR_TRAIL_FWHM = 10.0  # length of a star that the mount has drawn long, at most
 _MOST_STREAKS = 12
+_WEAK, _MANY, _OTHER_DIRECTION_DEG = 12.0, 4, 3.0  # sigma; so many directions of weak lines are no chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,26 @@ def find_streaks(search: SearchImage, sigma: float) -> list[Streak]:
     for trail in found:
         if not any(is_part_of(trail, other) for other in distinct):
             distinct.append(trail)
-    streaks = [_in_full_frame(trail, search) for trail in distinct if not trail.is_spike]
-    return streaks[:_MOST_STREAKS]
+    trails = _doubted([trail for trail in distinct if not trail.is_spike], sigma)
+    return [_in_full_frame(trail, search) for trail in trails if trail.significance >= sigma][:_MOST_STREAKS]
+
+
+def _doubted(trails: list[Trail], sigma: float) -> list[Trail]:
+    """Return the trails, strongest first, with less significance for weak ones where there are many in all directions.
+
+    There the sky itself is streaky: chance alone hardly ever makes four lines of `sigma`.
+    """
+    weak = [trail for trail in trails if trail.significance < _WEAK]
+    directions: list[float] = []
+    for trail in weak:
+        angle = math.atan2(trail.y2 - trail.y1, trail.x2 - trail.x1)
+        if all(angle_between(angle - other) > _OTHER_DIRECTION_DEG for other in directions):
+            directions.append(angle)
+    if len(directions) < _MANY:
+        return trails
+    usual = float(np.median([trail.significance for trail in weak]))
+    strong = [trail for trail in trails if trail.significance >= _WEAK]
+    return strong + [replace(trail, significance=trail.significance * sigma / usual) for trail in weak]
 
 
 def _is_of_the_sky(trail: Trail, search: SearchImage) -> bool:
@@ -71,7 +92,8 @@ def _is_of_the_sky(trail: Trail, search: SearchImage) -> bool:
     What is much wider than the stars must be long all the more. Trailed stars are short and lie along all the others.
     A camera's lines (bleeding columns, banding, the borders of the sensor) run exactly along rows or columns.
     """
-    slender = _SLENDER if trail.width <= max(_PLAIN_WIDTH * search.star_fwhm, 3.0) else _WIDE_SLENDER
+    widths = [max(width * search.star_fwhm, 3.0) for width in _PLAIN_WIDTHS]
+    slender = float(np.interp(trail.width, widths, (_SLENDER, _WIDE_SLENDER)))
     if trail.length < slender * trail.width:
         return False
     turn = math.atan2(trail.y2 - trail.y1, trail.x2 - trail.x1) - search.star_angle

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nebulift.scoring.proposals import Line
-from nebulift.scoring.robust import MAD_TO_SIGMA
+from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.search_image import SearchImage
 from nebulift.scoring.spikes_on_lines import comes_from_outside, is_spike, runs_with, spiked_stars, without_stars
 from nebulift.scoring.strips import BESIDE, best_ends, contrast_of, extent, lanes_along, strip_means
@@ -20,12 +20,13 @@ StripNoise = dict[tuple[bool, int], tuple[float, float]]
 _SHORTEST_PX = 16
 _REACH = 67  # lanes looked at on either side
 _REACHES = (2.0, 2.0, 1.0)  # within which the ends of a line are looked for, round by round
-_BENT_PX, _BENT_ERRORS = 0.6, 15.0  # sagitta from which on a line is a filament
+_BENT_PX, _BENT_WIDTHS, _BENT_ERRORS = 0.6, 0.25, 15.0  # sagitta from which on a line is a filament
 _STRAIGHT_SHARE = 0.6  # of a line: no filament is straight for so long
 _LIKE_FAINT_STARS = 1.2
-# Share of the pixels from which on a frame is full of filaments: there a bright line must be as long as this share of
-# the shorter side, for pieces of filaments may be straight.
-_FILAMENTS, _STRAIGHT_AMONG_FILAMENTS = 0.004, 0.3
+# Share of the pixels from which on a frame is full of filaments: there a line must be as long as
+# this share of the shorter side, for pieces of filaments may be straight, and hardly wider than stars if it is faint.
+_FILAMENTS, _STRAIGHT_AMONG_FILAMENTS = 0.01, 0.6
+_SLIM_FWHM, _SLIM_PX, _PLAIN_SIGMA = 2.0, 3.0, 20.0
 _HALF_WIDTHS = (1, 3, 7)  # of strips: 3, 7 and 15 lanes
 _PARTS = 12
 _LIT_SHARE = 0.75  # of the parts of a trail; some pass behind stars
@@ -73,7 +74,7 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
     # What is as bright as faint stars is taken for such.
     first, last, bend = axis_offsets(lanes[brightness < _LIKE_FAINT_STARS], start, stop, width, middle_lane)
     error = math.sqrt(width / max(stop - start, 1)) / max(brightness, _HELD / _REACH)
-    if abs(bend) > max(_BENT_PX, _BENT_ERRORS * error):
+    if abs(bend) > max(_BENT_PX, _BENT_WIDTHS * width, _BENT_ERRORS * error):
         return None
     everything = lanes_along(image, np.zeros_like(faint), *full, _REACH)
     if stop - start < _STRAIGHT_SHARE * lanes[False].shape[1] and goes_on_bent(everything, start, stop, brightness):
@@ -81,13 +82,14 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
     shining = part(full, start, stop)
     if is_spindle(image, *shining):
         return None
-    among_filaments = search.winding_share > _FILAMENTS and brightness > _LIKE_FAINT_STARS
-    if among_filaments and stop - start < _STRAIGHT_AMONG_FILAMENTS * min(image.shape):
-        return None
-    if comes_from_outside(shining, middle[start:stop], image.shape, search.spike_angles):
-        return None
+    if search.winding_share > _FILAMENTS:
+        if significance < _PLAIN_SIGMA and width > max(_SLIM_FWHM * search.star_fwhm, _SLIM_PX):
+            return None
+        if stop - start < _STRAIGHT_AMONG_FILAMENTS * min(image.shape):
+            return None
     stars = spiked_stars(full, search.bright_stars, search.spike_angles)
-    spike = is_spike(middle, full, start, stop, stars[stars[:, 2] > 0])
+    spike = comes_from_outside(shining, middle[start:stop], image.shape, search.angles_of_each)
+    spike = spike or is_spike(middle, full, start, stop, stars[stars[:, 2] > 0])
     if len(stars) and not spike:
         contrast[len(contrast) // 2] = without_stars(middle, full, stars)
         spike = _significance(contrast, start, stop, *noises[without_faint, half]) < sigma
@@ -162,21 +164,24 @@ def strip_noise(search: SearchImage) -> StripNoise:
     height, width = search.values.shape
     reach = 0.45 * min(height, width)
     noises: StripNoise = {}
+    lines = []
+    for angle in np.radians([10, 55, 100, 145]):
+        dx, dy = reach * math.cos(angle), reach * math.sin(angle)
+        lines.append((width / 2 - dx, height / 2 - dy, width / 2 + dx, height / 2 + dy))
+    lanes = {}
+    for without_faint in (True, False):
+        masked = search.masks[without_faint] | search.trails
+        lanes[without_faint] = [lanes_along(search.values, masked, *line, _REACH) for line in lines]
     for without_faint, half in product((True, False), _HALF_WIDTHS):
         rows = []
-        for angle in np.radians([10, 55, 100, 145]):
-            dx, dy = reach * math.cos(angle), reach * math.sin(angle)
-            line = (width / 2 - dx, height / 2 - dy, width / 2 + dx, height / 2 + dy)
-            masked = search.masks[without_faint] | search.trails
-            contrast = contrast_of(_strips(search.values, masked, line, half, _REACH // (2 * half + 1)))
+        for along in lanes[without_faint]:
+            contrast = contrast_of(strip_means(along, half, 2 * half + 1))
             rows.append(contrast[:, : contrast.shape[1] // _LONG_BLOCK * _LONG_BLOCK])
         samples = np.concatenate(rows)
         values = samples[np.isfinite(samples)]
         # Whole numbers may hide all noise.
         least = _LEAST_NOISE * math.sqrt(3 / (2 * half + 1))
-        noise = (
-            max(MAD_TO_SIGMA * float(np.median(np.abs(values - np.median(values)))), least) if len(values) else least
-        )
+        noise = max(MAD_TO_SIGMA * median(np.abs(values - median(values))), least) if len(values) else least
         correlated = max(_noise_of_sums(samples, block, noise) for block in (_BLOCK, _LONG_BLOCK))
         noises[without_faint, half] = (noise, max(correlated, noise))
     return noises
@@ -192,8 +197,8 @@ def _noise_of_sums(samples: NDArray[np.float64], block: int, noise: float) -> fl
     if len(scaled) <= _BLOCK:
         return 0.0
     # A bright trail across them is no noise.
-    middle = float(np.median(scaled))
-    most = _OUTSTANDING * MAD_TO_SIGMA * float(np.median(np.abs(scaled - middle)))
+    middle = median(scaled)
+    most = _OUTSTANDING * MAD_TO_SIGMA * median(np.abs(scaled - middle))
     return float(np.std(np.clip(scaled, middle - most, middle + most)))
 
 

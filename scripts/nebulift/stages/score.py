@@ -154,7 +154,7 @@ def measurements(frame: Frame, score: FrameScore) -> Row:
         "stars": write_sample(sample_stars(stars.x_px, stars.y_px, stars.flux_adu, stars.is_saturated, width, height)),
         "streaks": json.dumps(streaks),
         "saturated_fraction": score.saturated_fraction,
-        "hot_pixel_count": int(score.hot.sum()),
+        "hot_pixel_count": int(np.count_nonzero(score.hot)),
         "hot_pixel_fraction": score.hot_pixel_fraction,
         "hot_pixels": write_sample(sample_pixels(score.hot)),
         "cosmic_ray_count": stars.cosmic_rays,
