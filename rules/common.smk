@@ -85,19 +85,28 @@ def reviews_of_night(wildcards):
     return [path] if exists(path) else []
 
 
+@functools.cache
+def ready_model():
+    """The model that is configured, else the one promoted in the registry, else None: then one is trained."""
+    try:
+        return plan.ready_model(config["model"])
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def model_file(wildcards):
-    """The model that decides: the one that is configured, or the one that is trained."""
-    return config["model"]["path"] or "<results>/model/model.pth"
+    """The model that decides: the one that is configured or promoted, or the one that is trained."""
+    return ready_model() or "<results>/model/model.onnx"
 
 
 def model_metrics(wildcards):
-    """What training wrote about its model; nothing for a model that is configured."""
-    return [] if config["model"]["path"] else ["<results>/model/metrics.json"]
+    """What training wrote about its model; nothing for a model that is ready-made."""
+    return [] if ready_model() else ["<results>/model/metrics.json"]
 
 
 def label_audit(wildcards):
-    """What speaks against labels of the rules; nothing where no dataset is needed, because a model is configured."""
-    return [] if config["model"]["path"] else ["<dataset>/audit.tsv"]
+    """What speaks against labels of the rules; nothing where no dataset is needed, because a model is ready-made."""
+    return [] if ready_model() else ["<dataset>/audit.tsv"]
 
 
 def sorted_folder():
@@ -110,9 +119,7 @@ def check_inputs():
     """Stop where a night or the model is missing: Snakemake passes over errors of input functions of older results."""
     for night in config["nights"]:
         frames_of(night)
-    path = config["model"]["path"]
-    if path is not None and not Path(path).is_file():
-        raise WorkflowError(f"model: path: {path}: no such file")
+    ready_model()
 
 
 if workflow.is_main_process:

@@ -2,7 +2,7 @@
 
 REQUIRED INPUT
     <results>/labels/{night}.tsv, <results>/previews/{night}/
-    <results>/model/model.pth, or the model that is configured
+    <results>/model/model.onnx, or the model that is configured or promoted
 
 OUTPUT
     <results>/predictions/{night}.tsv
@@ -23,7 +23,7 @@ rule predict_night:
     benchmark:
         "<benchmarks>/predict_night/{night}.tsv"
     conda:
-        "../envs/training.yaml"
+        "../envs/scoring.yaml"
     threads: 1
     resources:
         mem_mb=1500,

@@ -4,7 +4,8 @@ REQUIRED INPUT
     <dataset>/dataset.tsv
 
 OUTPUT
-    <results>/model/model.pth       the network of the best epoch; where too few frames are labelled, the reason
+    <results>/model/model.onnx      the network of the best epoch; where too few frames are labelled, the reason
+    <results>/model/model.pth       the same, as training goes on from it
     <results>/model/metrics.json    how good it is, or why there is none
     <results>/model/history.tsv     one row per epoch
     <results>/model/args.yaml       everything that was chosen
@@ -17,6 +18,7 @@ rule model:
         dataset="<dataset>/dataset.tsv",
     output:
         model="<results>/model/model.pth",
+        network="<results>/model/model.onnx",
         metrics="<results>/model/metrics.json",
         history="<results>/model/history.tsv",
         arguments="<results>/model/args.yaml",

@@ -102,7 +102,8 @@ def complete_training_pipeline(
 
     Each sub-folder with frames is a night, and so are the frames beside them. The dataset (train/, val/, review/,
     metadata.json) is laid out in `dataset_output_dir`, the run itself is kept in `run/` below it: called again, only
-    what changed is done. The trained model is copied to `model_output_path`.
+    what changed is done. The trained model is copied to `model_output_path`, and beside it with the suffix
+    .onnx, which needs no torch to be used.
 
     Returns final_metrics (best_val_accuracy in percent, None and a reason if nothing could be trained),
     dataset_stats (training_samples, validation_samples, review_files, ...), model_path and dataset_dir.
@@ -126,8 +127,9 @@ def complete_training_pipeline(
     run_workflow(config, run, ["model"], cores)
     metrics = json.loads((run / "results" / "model" / "metrics.json").read_text(encoding="utf-8"))
     if metrics["trained"]:
-        with replacing(model) as temporary:
-            shutil.copyfile(run / "results" / "model" / "model.pth", temporary)
+        for copy, made in {model: "model.pth", model.with_suffix(".onnx"): "model.onnx"}.items():
+            with replacing(copy) as temporary:
+                shutil.copyfile(run / "results" / "model" / made, temporary)
     description = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
     counts = {side: sum(description["counts"][side].values()) for side in SIDES}
     return {

@@ -52,7 +52,9 @@ def test_values_keep_their_underscores() -> None:
     assert (chosen.directory, chosen.model_output) == (Path("my_dir"), Path("a_b.pth"))
 
 
-@pytest.mark.parametrize("command", ["train-from-fits", "evaluate", "calibrate", "simulate", "undo-sort"])
+@pytest.mark.parametrize(
+    "command", ["analyze", "train-from-fits", "evaluate", "calibrate", "models", "simulate", "undo-sort"]
+)
 def test_help_explains_each_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main([command, "--help"])

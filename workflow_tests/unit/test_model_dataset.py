@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nebulift.dataset.preview import write_preview
-from nebulift.model.dataset import AstroImageDataset, augmented, network_input
+from nebulift.model.dataset import AstroImageDataset, augmented
+from nebulift.model.network_input import network_input
 
 
 def gradient_preview() -> NDArray[np.uint8]:
@@ -28,15 +29,15 @@ def test_items_are_tensors_of_the_previews_on_disk(tmp_path: Path) -> None:
     assert (len(dataset), dataset.image_paths, dataset.labels) == (2, paths, [1, 0])
     tensor, label = dataset[0]
     assert (tensor.shape, tensor.dtype, label) == ((3, 224, 224), torch.float32, 1)
-    assert torch.equal(tensor, network_input(preview))
-    assert torch.equal(dataset[-1][0], network_input(255 - preview))
+    assert np.array_equal(tensor.numpy(), network_input(preview))
+    assert np.array_equal(dataset[-1][0].numpy(), network_input(255 - preview))
     assert [label for _, label in dataset] == [1, 0]
 
 
 def test_the_channels_keep_their_order_and_scale() -> None:
     preview = np.zeros((224, 224, 3), dtype=np.uint8)
     preview[..., 1] = 255
-    means = network_input(preview).mean(dim=(1, 2))
+    means = network_input(preview).mean(axis=(1, 2))
     # Black is -mean / deviation, white (1 - mean) / deviation of ImageNet's.
     assert means.tolist() == pytest.approx([-0.485 / 0.229, (1 - 0.456) / 0.224, -0.406 / 0.225], abs=1e-4)
 

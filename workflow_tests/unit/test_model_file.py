@@ -12,6 +12,7 @@ from torch import nn
 
 from nebulift.model import checkpoint
 from nebulift.model.checkpoint import ModelFileError, NoModel, load_model, save_model, save_no_model
+from nebulift.model.description import ModelDescription
 from nebulift.model.network import new_network
 
 
@@ -29,9 +30,9 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 def test_a_model_is_read_back_as_written(tmp_path: Path, network: nn.Module) -> None:
     path = tmp_path / "new" / "model.pth"
-    save_model(path, network, temperature=1.7, weights="imagenet")
+    save_model(path, network, ModelDescription(1.7, "imagenet"))
     loaded = load_model(path)
-    assert (loaded.temperature, loaded.weights, loaded.classes) == (1.7, "imagenet", ("contaminated", "clean"))
+    assert loaded.description == ModelDescription(1.7, "imagenet")
     assert not loaded.network.training
     for name, tensor in network.state_dict().items():
         assert torch.equal(loaded.network.state_dict()[name], tensor), name
@@ -39,8 +40,8 @@ def test_a_model_is_read_back_as_written(tmp_path: Path, network: nn.Module) -> 
 
 
 def test_the_same_network_gives_the_same_bytes(tmp_path: Path, network: nn.Module) -> None:
-    save_model(tmp_path / "a.pth", network, 1.0, "none")
-    save_model(tmp_path / "b.pth", network, 1.0, "none")
+    save_model(tmp_path / "a.pth", network, ModelDescription(1.0, "none"))
+    save_model(tmp_path / "b.pth", network, ModelDescription(1.0, "none"))
     assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
 
 
@@ -102,7 +103,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
 def test_a_truncated_model_is_refused(tmp_path: Path, network: nn.Module, share: float) -> None:
     path = tmp_path / "model.pth"
-    save_model(path, network, 1.0, "none")
+    save_model(path, network, ModelDescription(1.0, "none"))
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(ModelFileError, match=r"model\.pth: not a model file, damaged"):
@@ -126,7 +127,7 @@ def test_a_model_that_does_not_fit_is_refused(
     tmp_path: Path, network: nn.Module, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     path = tmp_path / "model.pth"
-    save_model(path, network, 1.0, "none")
+    save_model(path, network, ModelDescription(1.0, "none"))
     rewrite(path, change)
     with pytest.raises(ModelFileError, match=rf"model\.pth: .*{message}"):
         load_model(path)
@@ -134,7 +135,7 @@ def test_a_model_that_does_not_fit_is_refused(
 
 def test_a_full_disk_keeps_the_old_model(tmp_path: Path, network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.pth"
-    save_model(path, network, 1.5, "none")
+    save_model(path, network, ModelDescription(1.5, "none"))
 
     def half_written(content: object, file: Any) -> None:
         file.write(b"PK half of it")
@@ -142,6 +143,6 @@ def test_a_full_disk_keeps_the_old_model(tmp_path: Path, network: nn.Module, mon
 
     monkeypatch.setattr(checkpoint.torch, "save", half_written)
     with pytest.raises(OSError, match="No space left"):
-        save_model(path, network, 9.9, "none")
-    assert load_model(path).temperature == 1.5
+        save_model(path, network, ModelDescription(9.9, "none"))
+    assert load_model(path).description.temperature == 1.5
     assert [file.name for file in tmp_path.iterdir()] == ["model.pth"]

@@ -9,6 +9,7 @@ from torch import nn
 
 from nebulift.dataset.preview import write_preview
 from nebulift.model.checkpoint import NoModel, save_model, save_no_model
+from nebulift.model.description import ModelDescription
 from nebulift.model.inference import Predictor
 from nebulift.model.network import new_network
 
@@ -30,7 +31,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def predictor(folder: Path, network: nn.Module, temperature: float = 1.0) -> Predictor:
-    save_model(folder / "model.pth", network, temperature, "none")
+    save_model(folder / "model.pth", network, ModelDescription(temperature, "none"))
     return Predictor.load(folder / "model.pth")
 
 

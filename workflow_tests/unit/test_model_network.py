@@ -15,6 +15,7 @@ from torchvision.models import ResNet18_Weights, resnet18
 
 from nebulift.model import network as network_module
 from nebulift.model.checkpoint import ModelFileError, NoModel, save_model, save_no_model
+from nebulift.model.description import ModelDescription
 from nebulift.model.network import build_network, new_network
 
 IMAGENET_FILE = Path(ResNet18_Weights.IMAGENET1K_V1.url).name
@@ -119,7 +120,7 @@ def test_a_damaged_cache_is_named(hub: Path, fetches: list[str]) -> None:
 def test_a_model_of_nebulift_is_gone_on_from(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     trained = new_network()
-    save_model(path, trained, 1.0, "none")
+    save_model(path, trained, ModelDescription(1.0, "none"))
     built, used = build_network(str(path))
     assert used == str(path)
     for name, tensor in trained.state_dict().items():

@@ -85,10 +85,10 @@ def test_the_metrics_are_those_of_the_model_in_the_file(trained: TrainingResult)
     assert written["trained"] is True
     assert written["accuracy"] == pytest.approx(right)
     assert written["best_val_accuracy"] == pytest.approx(100 * right)
-    assert written["temperature"] == pytest.approx(model.temperature, rel=1e-4)
-    assert written["weights_used"] == model.weights == "none"
+    assert written["temperature"] == pytest.approx(model.description.temperature, rel=1e-4)
+    assert written["weights_used"] == model.description.weights == "none"
     # What it may promise follows the model wherever it is copied.
-    assert model.calls == written["calls"] == count_calls(p_clean, validation.labels)
+    assert model.description.calls == written["calls"] == count_calls(p_clean, validation.labels)
     assert written["counts"] == {
         "train": {"contaminated": 32, "clean": 32},
         "validation": {"contaminated": 20, "clean": 20},
@@ -115,7 +115,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
         return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
 
     first = files("first", 0)
-    assert set(first) == {"model.pth", "metrics.json", "history.tsv", "args.yaml"}
+    assert set(first) == {"model.pth", "model.onnx", "metrics.json", "history.tsv", "args.yaml"}
     assert files("again", 0) == first
     assert files("other", 1)["history.tsv"] != first["history.tsv"]
 

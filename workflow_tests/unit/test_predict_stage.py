@@ -29,7 +29,7 @@ class FakeModel:
         self.p_clean = p_clean
         self.asked: list[Path] = []
         self.loaded: list[Path] = []
-        self.model = types.SimpleNamespace(calls=None)
+        self.model = types.SimpleNamespace(description=types.SimpleNamespace(calls=None))
 
     def load(self, path: Path) -> "FakeModel":
         self.loaded.append(path)
@@ -104,7 +104,7 @@ def test_what_training_counted_tells_what_the_model_may_settle(
     enough = count_calls([0.97] * frames_needed(0.01) + [0.3] * 20, [1] * frames_needed(0.01) + [0] * 20)
     labels = [label_row("a.fits", REVIEW), label_row("b.fits", REVIEW), label_row("c.fits", REVIEW)]
     (tmp_path / "metrics.json").write_text(json.dumps({"trained": True, "calls": count_calls([], [])}))
-    fake(0.97, 0.02, 0.5).model.calls = enough
+    fake(0.97, 0.02, 0.5).model.description.calls = enough
     rows = decided(tmp_path, labels, None if as_configured else {"trained": True}, policy=DecisionPolicy())
     assert [(row["decision"], row["decided_by"]) for row in rows] == [(CLEAN, "model"), (REVIEW, "cv"), (REVIEW, "cv")]
     assert "it calls 20 contaminated, and 339 are needed to promise that at most 1 % are not" in rows[1]["reasons"]
@@ -113,7 +113,7 @@ def test_what_training_counted_tells_what_the_model_may_settle(
 
 
 def test_counts_that_are_none_name_the_model(tmp_path: Path, fake: Any) -> None:
-    fake(0.97).model.calls = {"probabilities": [0.9]}
+    fake(0.97).model.description.calls = {"probabilities": [0.9]}
     with pytest.raises(ValueError, match=r"other\.pth: the counts behind .* train again"):
         decided(tmp_path, [label_row(label=REVIEW)], None, "other.pth", DecisionPolicy())
 
@@ -175,7 +175,7 @@ from nebulift.labels.decision import DecisionPolicy
 from nebulift.stages.predict import predict_night
 here = Path(sys.argv[1])
 predict_night(here / "labels.tsv", here, here / "model", here / "metrics.json", here / "out.tsv", DecisionPolicy())
-sys.exit(any(name in sys.modules for name in ("torch", "torchvision", "numpy", "scipy")))
+sys.exit(any(name in sys.modules for name in ("torch", "torchvision", "numpy", "scipy", "onnxruntime")))
 """
     scripts = Path(stage.__file__).parents[2]
     finished = subprocess.run(

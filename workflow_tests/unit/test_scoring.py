@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -232,6 +232,8 @@ def crossed_field(shape: tuple[int, int]) -> Pixels:
 
 class TestAnyFrame:
     @settings(max_examples=10, deadline=None)
+    # Lines of several directions that differ by a sample.
+    @example(height=35, width=103)
     @given(height=st.integers(16, 200), width=st.integers(16, 200))
     def test_any_size_is_measured(self, height: int, width: int) -> None:
         score = scored(crossed_field((height, width)))

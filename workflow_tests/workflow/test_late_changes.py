@@ -43,8 +43,8 @@ def test_a_persons_word_decides(finished: Run) -> None:
     before = row_of(finished, "predictions/a.tsv", "predictions", frame)
     assert before["decided_by"] != "human"
     # The model as it is, so that this is about the person alone.
-    (finished.results / "model" / "model.pth").rename(finished.folder / "mine.pth")
-    finished.change(model={"path": "mine.pth"})
+    (finished.results / "model" / "model.onnx").rename(finished.folder / "mine.onnx")
+    finished.change(model={"path": "mine.onnx"})
     reviews = finished.folder / "reviews" / "a.tsv"
     reviews.parent.mkdir()
     reviews.write_text(f"frame\tlabel\tnote\n{frame}\tcontaminated\tdew on the mirror\n")

@@ -10,6 +10,7 @@ import pytest
 
 from nebulift.ml_model import complete_training_pipeline
 from nebulift.model.checkpoint import load_model
+from nebulift.model.onnx_file import load_onnx_model
 from nebulift.simulate.night import tiny_night
 from nebulift.simulate.recipe import FrameRecipe, Trail
 from workflow.runs import CLEAN
@@ -55,7 +56,8 @@ def test_the_command_ends_with_a_model_and_a_dataset(
 ) -> None:
     assert trained.returncode == 0, trained.stderr
     assert "% of the validation frames right: models/q.pth" in trained.stdout
-    assert load_model(home / "models" / "q.pth").weights == "none"
+    assert load_model(home / "models" / "q.pth").description.weights == "none"
+    assert load_onnx_model(home / "models" / "q.onnx").description == load_model(home / "models" / "q.pth").description
     folder = home / "datasets" / "d"
     links = [link for side in ("train", "val", "review") for link in (folder / side).rglob("*.fits")]
     # What was taken near to frames that validate is on no side; it is counted, not lost.

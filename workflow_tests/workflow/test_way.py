@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nebulift.stages.models import promote_model, register_model
 from nebulift.tables import read_table
 from workflow.runs import PROJECT, QUICK, Run, finish, start
 
@@ -143,3 +144,21 @@ def test_a_fixed_model_decides_and_nothing_is_trained(
         "sort_night": 1,
         "sorted": 1,
     }
+
+
+def test_the_promoted_model_decides_on_new_nights_until_another_is(
+    finished: Run, new_run: Run, make_night: Callable[..., Path]
+) -> None:
+    registry = new_run.folder / "models"
+    register_model(registry, finished.results / "model", finished.results / "dataset", "first")
+    promote_model(registry, "first", new_run.results / "labels.tsv", None, [])
+    outcome = new_run.configure({"nights": {"n": str(make_night(seed=5))}} | QUICK).succeed("sorted")
+    assert "model" not in outcome.jobs
+    before = new_run.table("predictions/n.tsv", "predictions")
+    assert all(0 <= row["p_clean"] <= 1 for row in before)
+    (registry / "registry.json").write_text("{}")
+    failed = new_run("sorted", options=("--dry-run",))
+    assert failed.code == 1
+    assert "model: registry: models/registry.json: not a registry" in failed.output
+    (registry / "registry.json").unlink()
+    assert new_run.succeed("sorted", options=("--dry-run",)).planned["model"] == 1

@@ -5,28 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from nebulift.dataset.preview import read_preview
-
-Preview = NDArray[np.uint8]
+from nebulift.model.network_input import Preview, network_input
 
 # Up to so many previews are kept in memory once they are decoded: 600 MB.
 _KEPT_PREVIEWS = 4000
 _BRIGHTNESS_RANGE = (0.9, 1.1)
-# ImageNet's, whose weights expect them; for random weights they are as good as others.
-_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-_STANDARD_DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-
-
-def network_input(preview: Preview) -> Tensor:
-    """Return a preview (height, width, 3), uint8, as the network takes it: float32 (3, height, width)."""
-    if preview.dtype != np.uint8 or preview.ndim != 3 or preview.shape[2] != 3:
-        raise ValueError(f"a preview is uint8 (height, width, 3), not {preview.dtype} {preview.shape}")
-    channels_first = torch.from_numpy(np.ascontiguousarray(preview.transpose(2, 0, 1)))
-    return (channels_first.float() / 255 - _MEAN) / _STANDARD_DEVIATION
 
 
 class AstroImageDataset(Dataset[tuple[Tensor, int]]):
@@ -67,7 +54,7 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
         if self.augment:
             preview = augmented(preview, np.random.default_rng((self.seed, index, self._reads[index])))
             self._reads[index] += 1
-        return network_input(preview), self.labels[index]
+        return torch.from_numpy(network_input(preview)), self.labels[index]
 
     def _preview(self, index: int) -> Preview:
         preview = self._kept.get(index)

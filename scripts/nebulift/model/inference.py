@@ -2,28 +2,57 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from nebulift.dataset.preview import read_preview
-from nebulift.model.checkpoint import LoadedModel, load_model
-from nebulift.model.dataset import Preview, network_input
+from nebulift.model.description import ModelDescription, ModelFileError
+from nebulift.model.network_input import Preview, network_input
+
+
+class Model(Protocol):
+    """A trained network, whatever runs it."""
+
+    @property
+    def description(self) -> ModelDescription:
+        """Return what has to be known of it."""
+
+    def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits (N, 2) of inputs (N, 3, height, width)."""
+
+
+def load_any_model(path: Path, threads: int = 1) -> Model:
+    """Read a model.onnx, by ONNX Runtime and without torch, or a model.pth, by torch.
+
+    Raises ModelFileError, and NoModel when the file says that none could be trained.
+    """
+    if path.suffix == ".onnx":
+        from nebulift.model.onnx_file import load_onnx_model
+
+        return load_onnx_model(path, threads)
+    try:
+        from nebulift.model.checkpoint import load_model
+    except ModuleNotFoundError as error:
+        raise ModelFileError(
+            f"{path}: reading it needs {error.name}, which is not installed here; give the model.onnx that was written"
+            " beside it"
+        ) from error
+    return load_model(path)
 
 
 class Predictor:
     """A trained model that gives the calibrated probability that a frame is clean."""
 
-    def __init__(self, model: LoadedModel, load: Callable[[Path], Preview] = read_preview) -> None:
+    def __init__(self, model: Model, load: Callable[[Path], Preview] = read_preview) -> None:
         self.model = model
         self._load = load
-        self._network = model.network.to(memory_format=torch.channels_last).eval()
 
     @classmethod
     def load(cls, path: Path) -> "Predictor":
-        """Read a model.pth; raises ModelFileError, and NoModel when the file says that none could be trained."""
-        return cls(load_model(path))
+        """Read a model's file; raises ModelFileError, and NoModel when the file says that none could be trained."""
+        return cls(load_any_model(path))
 
     def predict(self, previews: Sequence[Path], batch_size: int = 16) -> NDArray[np.float64]:
         """Return the probability of clean, 0 to 1, of each preview, in their order.
@@ -36,12 +65,17 @@ class Predictor:
         p_clean = np.empty(len(previews), dtype=np.float64)
         for start in range(0, len(previews), batch_size):
             chosen = previews[start : start + batch_size]
-            p_clean[start : start + batch_size] = self._predict_batch([self._load(path) for path in chosen])
+            p_clean[start : start + batch_size] = self.predict_pictures([self._load(path) for path in chosen])
         return p_clean
 
-    @torch.inference_mode()
-    def _predict_batch(self, previews: Sequence[Preview]) -> NDArray[np.float64]:
-        inputs = torch.stack([network_input(preview) for preview in previews])
-        logits = self._network(inputs.contiguous(memory_format=torch.channels_last)).double()
-        probabilities: NDArray[np.float64] = torch.softmax(logits / self.model.temperature, dim=1)[:, 1].numpy()
-        return probabilities
+    def predict_pictures(self, previews: Sequence[Preview]) -> NDArray[np.float64]:
+        """Return the probability of clean, 0 to 1, of each of a few previews (height, width, 3), uint8."""
+        logits = self.model.logits(np.stack([network_input(preview) for preview in previews]))
+        return probability_of_clean(logits, self.model.description.temperature)
+
+
+def probability_of_clean(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """Return the calibrated probability of clean, 0 to 1, of logits (N, 2)."""
+    lead = (logits[:, 1].astype(np.float64) - logits[:, 0]) / temperature
+    # The softmax of two, written so that nothing overflows.
+    return 0.5 * (1 + np.tanh(lead / 2))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nebulift.model.network import CLASSES
+from nebulift.model.description import CLASSES
 
 
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike) -> NDArray[np.int64]:

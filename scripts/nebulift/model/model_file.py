@@ -5,21 +5,11 @@ from typing import Any
 
 import torch
 
-
-class ModelFileError(ValueError):
-    """A model file cannot be used; the message names it and says what to do."""
-
-
-class NoModel(ModelFileError):  # noqa: N818  (an answer rather than a failure)
-    """The file says that no model could be trained; `reason` says why."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: holds no model: {reason}")
-        self.reason = reason
+from nebulift.model.description import ModelFileError
 
 
 def read_weights_file(path: Path) -> dict[str, Any]:
-    """Return the dictionary that `torch.save` wrote into `path`, or the tensors of a .safetensors file.
+    """Return the dictionary that `torch.save` wrote into `path`.
 
     Only tensors and plain values are read (`weights_only`): a pickle that would run code is refused, nothing of it is
     executed. Raises ModelFileError.

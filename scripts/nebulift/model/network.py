@@ -14,14 +14,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights, resnet18
 
-from nebulift.model.model_file import ModelFileError, NoModel, read_weights_file
+from nebulift.model.description import ARCHITECTURE, CLASSES, ModelFileError, NoModel
+from nebulift.model.model_file import read_weights_file
 
 logger = logging.getLogger(__name__)
 
-ARCHITECTURE = "resnet18"
-CLASSES = ("contaminated", "clean")
-"""The outputs of the network in their order, which is also the order of the labels 0 and 1."""
-FORMAT = "nebulift-model"
 _PATIENCE_S = 12.0
 
 

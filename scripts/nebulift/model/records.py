@@ -15,9 +15,9 @@ from nebulift.files import write_text
 from nebulift.labels.risk import count_calls
 from nebulift.model.calibration import expected_calibration_error, fit_temperature
 from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.description import CLASSES
 from nebulift.model.epochs import EpochRow
 from nebulift.model.metrics import classification_metrics
-from nebulift.model.network import CLASSES
 from nebulift.tables import write_table
 
 if TYPE_CHECKING:

@@ -2,19 +2,25 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nebulift.model.checkpoint import save_model, save_no_model
+from nebulift.model.checkpoint import TorchModel, save_model, save_no_model
 from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.description import CLASSES, ModelDescription
+from nebulift.model.export import check_export, export_no_model, export_onnx
 from nebulift.model.fitting import Fit, TrainingFailed, fit
-from nebulift.model.network import CLASSES, build_network
+from nebulift.model.network import build_network
+from nebulift.model.onnx_file import load_onnx_model
 from nebulift.model.phases import FREEZE
 from nebulift.model.records import trained_metrics, untrained_metrics, write_records
 from nebulift.model.reproducible import reproducible
 
 logger = logging.getLogger(__name__)
+
+_MOST_FRAMES_CHECKED = 200
+_LARGEST_DIFFERENCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -89,17 +95,19 @@ def train(
 ) -> TrainingResult:
     """Train on `train`, choose the best epoch on `validation`, calibrate on it, and write all into the folder `output`.
 
-    model.pth, metrics.json, history.tsv and args.yaml; `report` gets a line per epoch. The same previews, settings and
-    number of threads give the same bytes on the same kind of machine. Raises ModelFileError for weights that cannot be
-    used, TrainingFailed when no epoch gave a usable network.
+    model.pth, model.onnx, metrics.json, history.tsv and args.yaml; `report` gets a line per epoch. The same previews,
+    settings and number of threads give the same bytes on the same kind of machine. Raises ModelFileError for weights
+    that cannot be used, TrainingFailed when no epoch gave a usable network.
     """
     with reproducible(settings.seed, settings.threads):
         network, weights_used = build_network(settings.weights)
         report(f"training on {_counts(train)}, validating on {_counts(validation)}, weights: {weights_used}")
         fitted = fit(network, train, validation, settings, weights_used != "none", report)
         metrics = trained_metrics(train, validation, fitted, weights_used)
+    description = ModelDescription(metrics["temperature"], weights_used, metrics["calls"])
     model = output / "model.pth"
-    save_model(model, fitted.network, metrics["temperature"], weights_used, metrics["calls"])
+    save_model(model, fitted.network, description)
+    metrics["onnx"] = _exported(output / "model.onnx", fitted, description, validation)
     write_records(output, metrics, fitted.history, settings)
     report(
         f"best epoch {fitted.best_epoch}: validation accuracy {metrics['best_val_accuracy']:.1f} %, balanced "
@@ -126,8 +134,25 @@ def train_or_explain(
     metrics = untrained_metrics(train_set, validation, reason)
     model = output / "model.pth"
     save_no_model(model, reason)
+    export_no_model(output / "model.onnx", reason)
     write_records(output, metrics, (), settings)
     return TrainingResult(model, metrics, None)
+
+
+def _exported(path: Path, fitted: Fit, description: ModelDescription, validation: AstroImageDataset) -> dict[str, Any]:
+    """Write model.onnx and return how its answers on the validation frames differ from the network's.
+
+    Raises TrainingFailed where they are not the same but for rounding.
+    """
+    export_onnx(path, fitted.network, description)
+    inputs = [validation[index][0].numpy() for index in range(min(len(validation), _MOST_FRAMES_CHECKED))]
+    check = check_export(load_onnx_model(path), TorchModel(fitted.network, description), inputs)
+    if check.largest_difference_of_logits > _LARGEST_DIFFERENCE:
+        raise TrainingFailed(
+            f"{path}: the exported network answers otherwise than the trained one (logits differ by up to"
+            f" {check.largest_difference_of_logits:.3g}); please report this with your versions"
+        )
+    return asdict(check)
 
 
 def _counts(dataset: AstroImageDataset) -> str:

@@ -176,7 +176,8 @@ def strip_noise(search: SearchImage) -> StripNoise:
         rows = []
         for along in lanes[without_faint]:
             contrast = contrast_of(strip_means(along, half, 2 * half + 1))
-            rows.append(contrast[:, : contrast.shape[1] // _LONG_BLOCK * _LONG_BLOCK])
+            # In blocks, for lines of one length may differ by a sample.
+            rows.append(contrast[:, : contrast.shape[1] // _LONG_BLOCK * _LONG_BLOCK].reshape(-1, _LONG_BLOCK))
         samples = np.concatenate(rows)
         values = samples[np.isfinite(samples)]
         # Whole numbers may hide all noise.
@@ -188,7 +189,7 @@ def strip_noise(search: SearchImage) -> StripNoise:
 
 
 def _noise_of_sums(samples: NDArray[np.float64], block: int, noise: float) -> float:
-    """Return what one sample's noise is worth in sums over `block` samples along strips (strips, n); 0: not known."""
+    """Return what one sample's noise is worth in sums over `block` samples along strips (pieces, n); 0: not known."""
     blocks = samples.reshape(-1, block)
     known = np.isfinite(blocks)
     number = known.sum(axis=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from nebulift.config import ConfigError
 from nebulift.frames.listing import FRAME_SUFFIXES, ListedFrame, list_frames
+from nebulift.model.registry import RegistryError, promoted_model
 from nebulift.sorting.journal import JournalError, moved_frames
 
 # What Snakemake takes for a variable of its own inside a path, or cannot write into its records.
@@ -51,6 +52,22 @@ def plan_night(
             f" {', '.join(FRAME_SUFFIXES[:3])} or another suffix that can be read"
         )
     return [frames[frame] for frame in sorted(frames)]
+
+
+def ready_model(section: Mapping[str, Any]) -> str | None:
+    """Return the model that the section `model` names, or the one promoted in its registry; None if there is none.
+
+    Raises ConfigError where it names a file that is not there, or a registry that cannot be read.
+    """
+    if section["path"] is not None:
+        if not Path(section["path"]).expanduser().is_file():
+            raise ConfigError(f"model: path: {section['path']}: no such file")
+        return str(Path(section["path"]).expanduser())
+    try:
+        promoted = promoted_model(Path(section["registry"]).expanduser())
+    except RegistryError as error:
+        raise ConfigError(f"model: registry: {error}") from error
+    return None if promoted is None else str(promoted)
 
 
 def chunks(frames: Sequence[ListedFrame], chunk_size: int) -> dict[str, list[ListedFrame]]:

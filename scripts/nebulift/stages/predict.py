@@ -28,9 +28,10 @@ def predict_night(
 ) -> None:
     """Write the decisions on one night.
 
-    `labels` is the night's label table, `previews` its folder of previews, `model` a model.pth, which also keeps how
-    far its word can be trusted. `metrics`, the metrics.json that training wrote beside it, tells whether there is a
-    network in it at all. `audit`, the audit.tsv of the dataset, tells what speaks against labels of the rules.
+    `labels` is the night's label table, `previews` its folder of previews, `model` a model.onnx or model.pth, which
+    keeps how far its word can be trusted. `metrics`, the metrics.json that training wrote beside it, tells whether
+    there is a network in it at all. `audit`, the audit.tsv of the dataset, tells what speaks against labels of the
+    rules.
     """
     rows = read_table(labels, "labels")
     probabilities: list[float | None] = [None] * len(rows)
@@ -40,12 +41,12 @@ def predict_night(
     if reason:
         logger.warning("no model, so the rules decide alone: %s", reason)
     else:
-        # Where no model was trained, nothing of torch is imported.
+        # Where no model was trained, nothing that runs one is imported.
         from nebulift.model.inference import Predictor
 
         predictor = Predictor.load(model)
         probabilities = _probabilities(rows, previews, predictor)
-        promise = _promise(policy, model, predictor.model.calls)
+        promise = promise_of(policy, model, predictor.model.description.calls)
     table = []
     for row, p_clean in zip(rows, probabilities, strict=True):
         decision = decide(row, p_clean, policy, promise, doubts.get(row["frame"], ""))
@@ -76,7 +77,7 @@ def _doubts(audit: Path | None, rows: Sequence[Row]) -> dict[str, str]:
     return {row["frame"]: row["reasons"] for row in suspected if row["night"] in nights}
 
 
-def _promise(policy: DecisionPolicy, model: Path, calls: Mapping[str, Any] | None) -> "Promise | None":
+def promise_of(policy: DecisionPolicy, model: Path, calls: Mapping[str, Any] | None) -> "Promise | None":
     """Return what the model can promise by the counts that it keeps; None where the policy asks for nothing."""
     if policy.risk == 1:
         return None

@@ -10,7 +10,7 @@ _CLASS = {"contaminated": 0, "clean": 1}
 
 
 def train_model(dataset: Path, output: Path, settings: TrainingSettings) -> None:
-    """Train on the table dataset.tsv; write model.pth, metrics.json, history.tsv and args.yaml into `output`."""
+    """Train on the table dataset.tsv; write the model in both forms and what is known of it into `output`."""
     train = load_split(dataset, "train", augment=True, seed=settings.seed)
     train_or_explain(train, load_split(dataset, "val"), settings, output)
 
