@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nebulift.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0]):
     from nebulift.frames.listing import ListedFrame
     from nebulift.scoring.score import ScoringSettings
     from nebulift.stages.score import score_chunk
@@ -18,4 +18,5 @@ with job(snakemake.log[0], snakemake.threads):
         ScoringSettings(**snakemake.params.settings),
         # Frames that moved to this chunk from another one stand in the table of the whole night.
         kept=[Path(snakemake.output.table), results / "scores" / f"{night}.tsv"],
+        processes=snakemake.threads,
     )

@@ -4,8 +4,11 @@ import dataclasses
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,30 +48,55 @@ def score_chunk(
     previews: Path,
     settings: ScoringSettings,
     kept: Iterable[Path] = (),
+    processes: int = 1,
 ) -> None:
-    """Write the score table of some frames of a night, and their previews.
+    """Write the score table of some frames of a night, and their previews, with so many processes side by side.
 
     Rows of the tables in `kept` (those that exist) are used again where the file, its size and time, and the scorer are
     the same and the preview is there; everything else is measured. A frame that cannot be read or measured becomes
-    a row with the error. The log tells how many were scored and how many reused.
+    a row with the error. The log tells how many were scored and how many reused. Raises OSError where one of several
+    processes was ended from outside.
     """
     known = _known_rows(kept)
     scorer = scorer_name(settings)
+    reusable = [_reusable(known.get(frame.name, ()), frame, scorer, previews) for frame in frames]
+    new = [frame for frame, row in zip(frames, reusable, strict=True) if row is None]
+    measured = _measure(new, settings, previews, processes)
     rows: list[Row] = []
-    reused = 0
-    for frame in frames:
-        row = _reusable(known.get(frame.name, ()), frame, scorer, previews)
+    for number, (frame, kept_row) in enumerate(zip(frames, reusable, strict=True), start=1):
+        row = kept_row
         if row is None:
-            row, preview = score_file(frame, settings)
-            if preview is not None:
-                write_preview(previews / row["preview"], preview)
-            outcome = row["error"] or row["status"]
-            logger.info("%d of %d: %r %s", len(rows) + 1, len(frames), frame.name, outcome)
-        else:
-            reused += 1
+            row = next(measured)
+            logger.info("%d of %d: %r %s", number, len(frames), frame.name, row["error"] or row["status"])
         rows.append({**row, "night": night, "frame": frame.name, "path": str(frame.path)})
     write_table(output, "scores", rows)
-    logger.info("%s: %d scored, %d reused", night, len(rows) - reused, reused)
+    logger.info("%s: %d scored, %d reused", night, len(new), len(rows) - len(new))
+
+
+def _measure(frames: Sequence[ListedFrame], settings: ScoringSettings, previews: Path, processes: int) -> Iterator[Row]:
+    """Give the rows of frames in their order, each when its preview is written."""
+    count = len(frames)
+    arguments = (frames, [settings] * count, [previews] * count)
+    if min(processes, count) <= 1:
+        yield from map(_measure_one, *arguments)
+        return
+    # A fork starts from here: anything else would run the script of a Snakemake job again.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(min(processes, count), mp_context=context) as pool:
+        try:
+            yield from pool.map(_measure_one, *arguments)
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                f"one of {processes} processes was ended from outside, most likely for want of memory: give the job"
+                " fewer threads or more memory"
+            ) from error
+
+
+def _measure_one(frame: ListedFrame, settings: ScoringSettings, previews: Path) -> Row:
+    row, preview = score_file(frame, settings)
+    if preview is not None:
+        write_preview(previews / row["preview"], preview)
+    return row
 
 
 def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDArray[np.uint8] | None]:

@@ -1,0 +1,48 @@
+"""The whole workflow over a real Slurm with the project's profile, against the same without."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cluster.slurm import SlurmCluster
+from nebulift.simulate.night import tiny_night
+from workflow.runs import PROJECT, QUICK, SPOILT_NIGHT, Run, contents
+
+ON_SLURM = (
+    *("--profile", str(PROJECT / "profiles" / "slurm")),
+    *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"),
+)
+
+
+@pytest.fixture
+def season(tmp_path: Path) -> Callable[[], Run]:
+    """Give a function that starts anew, always in the same place: a folder with two small nights."""
+    for number, recipes in enumerate((SPOILT_NIGHT, SPOILT_NIGHT[:4]), start=1):
+        tiny_night(tmp_path / f"night-{number}", frames=len(recipes), seed=number, recipes=recipes)
+
+    def anew() -> Run:
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        nights = {f"n{number}": str(tmp_path / f"night-{number}") for number in (1, 2)}
+        return Run(tmp_path / "run").configure({"nights": nights} | QUICK)
+
+    return anew
+
+
+def test_the_tables_are_those_of_a_run_on_one_machine(slurm: SlurmCluster, season: Callable[[], Run]) -> None:
+    here = season()
+    here.succeed()
+    expected = contents(here.tables())
+    before = set(slurm.jobs("all"))
+
+    run = season()
+    outcome = run.succeed(cores=4, options=ON_SLURM)
+    tables = contents(run.tables())
+    assert tables.keys() == expected.keys()
+    differing = [name for name in tables if tables[name] != expected[name]]
+    assert not [name for name in differing if not name.endswith("journal.tsv")]
+    # Four chunks, two predictions and the training went through Slurm; what is small did not.
+    assert outcome.jobs["score_chunk"] == 4
+    assert len(set(slurm.jobs("all")) - before) == 4 + 2 + 1
+    assert run(options=ON_SLURM, cores=4).nothing_to_do
