@@ -40,9 +40,19 @@ def test_the_tables_are_those_of_a_run_on_one_machine(slurm: SlurmCluster, seaso
     outcome = run.succeed(cores=4, options=ON_SLURM)
     tables = contents(run.tables())
     assert tables.keys() == expected.keys()
-    differing = [name for name in tables if tables[name] != expected[name]]
-    assert not [name for name in differing if not name.endswith("journal.tsv")]
+    # A journal tells when frames were placed.
+    assert [name for name in tables if tables[name] != expected[name] and not name.endswith("journal.tsv")] == []
     # Four chunks, two predictions and the training went through Slurm; what is small did not.
     assert outcome.jobs["score_chunk"] == 4
     assert len(set(slurm.jobs("all")) - before) == 4 + 2 + 1
     assert run(options=ON_SLURM, cores=4).nothing_to_do
+
+
+def test_a_job_beyond_its_memory_is_handed_in_again_with_more(slurm: SlurmCluster, season: Callable[[], Run]) -> None:
+    before = set(slurm.jobs("all"))
+    # A job that scores takes more than 200 MB and less than 600.
+    little = ("--set-resources", "score_chunk:mem_mb=200 * attempt * attempt")
+    outcome = season().succeed("results/scores/n2.tsv", cores=4, options=(*ON_SLURM, *little))
+    assert outcome.jobs["score_chunk"] == 1
+    assert len(set(slurm.jobs("all")) - before) == 2
+    assert "Trying to restart job" in outcome.output

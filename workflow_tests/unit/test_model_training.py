@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR
 
 from nebulift.labels.risk import count_calls
-from nebulift.model import fitting
+from nebulift.model import fitting, training
 from nebulift.model.checkpoint import NoModel, load_model
 from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.description import ModelDescription
 from nebulift.model.epochs import LossNotFinite, class_weights, train_epoch, validate
 from nebulift.model.examples import KeptFeatures, Previews, split_after_layer3
-from nebulift.model.inference import Predictor
+from nebulift.model.export import export_onnx
+from nebulift.model.inference import Predictor, load_any_model
 from nebulift.model.network import new_network
 from nebulift.model.phases import plan_phases
 from nebulift.model.reproducible import reproducible
@@ -94,6 +96,20 @@ def test_the_metrics_are_those_of_the_model_in_the_file(trained: TrainingResult)
         "validation": {"contaminated": 20, "clean": 20},
     }
     assert set(written["versions"]) == {"torch", "torchvision"}
+    assert (written["onnx"]["frames"], written["onnx"]["other_class"]) == (40, 0)
+    assert written["onnx"]["largest_difference_of_logits"] < 1e-4
+
+
+def test_a_model_onnx_that_answers_otherwise_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def another(path: Path, network: nn.Module, description: ModelDescription) -> None:
+        export_onnx(path, new_network(), description)
+
+    monkeypatch.setattr(training, "export_onnx", another)
+    result = train_or_explain(previews(0, 16), previews(1000, 8), settings(epochs=1), tmp_path)
+    assert not result.trained
+    for file in ("model.pth", "model.onnx"):
+        with pytest.raises(NoModel, match="the exported network answers otherwise"):
+            load_any_model(tmp_path / file)
 
 
 def test_history_and_arguments_are_written(trained: TrainingResult, lines: list[str]) -> None:

@@ -108,14 +108,6 @@ def test_a_truncated_model_is_refused(tmp_path: Path, exported: Path, share: flo
         load_onnx_model(path)
 
 
-def _beside(model: onnx.ModelProto, _: dict[str, Any]) -> None:
-    """Name a file outside as the place of the weights."""
-    tensor = model.graph.initializer[0]
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="/etc/hostname")
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -126,7 +118,6 @@ def _beside(model: onnx.ModelProto, _: dict[str, Any]) -> None:
         (lambda _, content: content.pop("temperature"), "incomplete or damaged"),
         (lambda _, content: content.update(classes=["clean", "contaminated"]), "incomplete or damaged"),
         (lambda model, _: model.graph.output.append(model.graph.input[0]), "incomplete or damaged"),
-        (_beside, "not a model in the format ONNX, or damaged"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(
@@ -135,6 +126,14 @@ def test_a_model_that_does_not_fit_is_refused(
     path = rewrite(tmp_path / "model.onnx", exported, change)
     with pytest.raises(ModelFileError, match=rf"model\.onnx: .*{message}"):
         load_onnx_model(path)
+
+
+def test_weights_in_another_file_are_not_looked_for(tmp_path: Path, exported: Path) -> None:
+    outside = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
+    onnx.save(onnx.load(exported), tmp_path / "model.onnx", **outside)
+    assert onnx.load(tmp_path / "model.onnx").graph.initializer  # there they are
+    with pytest.raises(ModelFileError, match=r"model\.onnx: not a model in the format ONNX, or damaged"):
+        load_onnx_model(tmp_path / "model.onnx")
 
 
 def test_an_onnx_file_of_another_program_is_told_from_a_model(tmp_path: Path, exported: Path) -> None:

@@ -90,15 +90,17 @@ def test_environments_hold_what_their_stages_import() -> None:
         "scoring": ("frames", "scoring", "nights", "labels", "dataset", "sorting", "report"),
         "training": ("model", "labels"),
     }
-    for name, folders in rooms.items():
+    patterns = {name: [f"{folder}/**/*.py" for folder in folders] for name, folders in rooms.items()}
+    # What prediction takes of the room model.
+    patterns["scoring"] += [f"model/{name}.py" for name in ("inference", "onnx_file", "network_input", "description")]
+    for name, folders in patterns.items():
         text = (PROJECT / "envs" / f"{name}.yaml").read_text(encoding="utf-8")
-        for folder in folders:
-            for module in (LIBRARY / folder).rglob("*.py"):
-                tree = ast.parse(module.read_text(encoding="utf-8"))
-                imports = {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
-                imports |= {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-                for package in imports - set(sys.stdlib_module_names) - {"nebulift"}:
-                    assert re.search(rf"^\s*- {distributions.get(package, package)}\b", text, re.M), (module, package)
+        for module in (module for folder in folders for module in LIBRARY.glob(folder)):
+            tree = ast.parse(module.read_text(encoding="utf-8"))
+            imports = {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+            imports |= {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+            for package in imports - set(sys.stdlib_module_names) - {"nebulift"}:
+                assert re.search(rf"^\s*- {distributions.get(package, package)}\b", text, re.M), (module, package)
     assert "torch" not in (PROJECT / "envs" / "scoring.yaml").read_text(encoding="utf-8")
 
 

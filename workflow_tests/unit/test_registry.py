@@ -81,12 +81,12 @@ def dataset(folder: Path, leak: bool = False) -> Path:
 
 @pytest.fixture
 def trained(tmp_path: Path, exported: dict[str, Path]) -> Path:
+    dataset(tmp_path / "results" / "dataset")
     folder = tmp_path / "results" / "model"
-    folder.mkdir(parents=True)
+    folder.mkdir()
     shutil.copyfile(exported["hopeful"], folder / "model.onnx")
     (folder / "model.pth").write_bytes(b"weights")
     (folder / "metrics.json").write_text(json.dumps(METRICS))
-    dataset(tmp_path / "results" / "dataset")
     return folder
 
 
@@ -131,10 +131,27 @@ def test_a_name_that_is_taken_or_none_is_refused(tmp_path: Path, trained: Path) 
     register_model(tmp_path / "models", trained, None, "mine")
     with pytest.raises(RegistryError, match="'mine' is registered already; choose another --name"):
         register_model(tmp_path / "models", trained, None, "mine")
-    for name in ("../mine", "", "a/b", ".hidden"):
-        if name:
-            with pytest.raises(RegistryError, match="is no name for a model"):
-                register_model(tmp_path / "models", trained, None, name)
+    for name in ("../mine", "a/b", ".hidden"):
+        with pytest.raises(RegistryError, match="is no name for a model"):
+            register_model(tmp_path / "models", trained, None, name)
+
+
+def test_a_dataset_that_it_was_not_trained_on_is_refused(tmp_path: Path, trained: Path) -> None:
+    later = dataset(tmp_path / "later")
+    with pytest.raises(RegistryError, match=r"dataset\.tsv was laid out after .*model\.onnx was trained.*train again"):
+        register_model(tmp_path / "models", trained, later)
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("file", ["model/metrics.json", "dataset/metadata.json"])
+@pytest.mark.parametrize("content", ['{"other": 1}', "[1]", "{"])
+def test_records_of_another_form_are_named_and_nothing_is_written(
+    tmp_path: Path, trained: Path, file: str, content: str
+) -> None:
+    (trained.parent / file).write_text(content)
+    with pytest.raises(RegistryError, match=file):
+        register_model(tmp_path / "models", trained, trained.parent / "dataset")
+    assert not (tmp_path / "models").exists()
 
 
 def test_no_model_is_not_registered(tmp_path: Path, trained: Path) -> None:
@@ -147,7 +164,9 @@ def test_no_model_is_not_registered(tmp_path: Path, trained: Path) -> None:
 def test_the_first_is_promoted_if_its_dataset_does_not_leak(tmp_path: Path, trained: Path) -> None:
     models = tmp_path / "models"
     register_model(models, trained, trained.parent / "dataset", "sound")
-    register_model(models, trained, dataset(tmp_path / "leaking", leak=True), "leaking")
+    leaking = dataset(tmp_path / "leaking", leak=True)
+    (trained / "model.onnx").touch()
+    register_model(models, trained, leaking, "leaking")
     register_model(models, trained, None, "unknown")
     for name, why in (
         ("leaking", r"its dataset leaks: .* minutes apart"),
@@ -232,5 +251,10 @@ def test_the_command_keeps_lists_shows_and_promotes(
     assert "* mine" in capsys.readouterr().out
     assert cli.main(["models", "show", "mine", *models]) == 0
     assert capsys.readouterr().out == (tmp_path / "models" / "mine" / "card.md").read_text()
+    # Reviews that were asked for and are not there are no reason to promote without them.
+    assert cli.main(["models", "register", *models, *results, "--name", "next"]) == 0
+    (trained.parent / "labels.tsv").touch()
+    assert cli.main(["models", "promote", "next", *models, *results, "--reviews", "gone.tsv", "--force"]) == 2
+    assert "gone.tsv" in capsys.readouterr().err
     assert cli.main(["models", "show", "other", *models]) == 2
-    assert "no model 'other' is registered; registered are: mine" in capsys.readouterr().err
+    assert "no model 'other' is registered; registered are: mine, next" in capsys.readouterr().err

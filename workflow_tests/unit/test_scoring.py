@@ -361,6 +361,10 @@ class TestRealFrames:
             score = score_frame(read_frame(shared_data / "trailblazer" / name))
             assert score.streaks[0].significance > 20, name
 
+    def test_frames_of_the_whole_sky_without_a_measurable_star_are_measured(self, shared_data: Path) -> None:
+        for path in sorted((shared_data / "dasc").glob("*.FITS")):
+            assert np.isfinite(score_frame(read_frame(path)).background.level_adu), path
+
     def test_clean_frames_of_a_night_have_no_trail(self, shared_data: Path) -> None:
         with (shared_data / "TRUTH.tsv").open(newline="") as file:
             clean = [

@@ -1,6 +1,7 @@
 """Taking stars away before trails are sought, and what is flattened, masked and told apart on the way."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -49,6 +50,12 @@ class TestSubtraction:
         before, after = (np.abs(values[near > 0]).sum() for values in (score.residual, image))
         expected = NOISE_ADU * math.sqrt(2 / math.pi) * np.count_nonzero(near)
         assert after - expected < 0.06 * (before - expected)
+
+    def test_nothing_is_taken_where_no_width_could_be_measured(self) -> None:
+        score = scored(field())
+        image, model = cleared(replace(score, stars=replace(score.stars, fwhm_px=math.nan)))
+        assert model is None
+        assert np.array_equal(image, score.residual)
 
     def test_what_is_taken_is_as_bright_as_what_was_drawn(self) -> None:
         score = scored(field())

@@ -146,7 +146,7 @@ def test_a_fixed_model_decides_and_nothing_is_trained(
     }
 
 
-def test_the_promoted_model_decides_on_new_nights_until_another_is(
+def test_the_promoted_model_decides_until_another_does(
     finished: Run, new_run: Run, make_night: Callable[..., Path]
 ) -> None:
     registry = new_run.folder / "models"
@@ -156,6 +156,9 @@ def test_the_promoted_model_decides_on_new_nights_until_another_is(
     assert "model" not in outcome.jobs
     before = new_run.table("predictions/n.tsv", "predictions")
     assert all(0 <= row["p_clean"] <= 1 for row in before)
+    register_model(registry, finished.results / "model", finished.results / "dataset", "second")
+    promote_model(registry, "second", new_run.results / "labels.tsv", None, [], force=True)
+    assert new_run.succeed("sorted", options=("--dry-run",)).planned["predict_night"] == 1
     (registry / "registry.json").write_text("{}")
     failed = new_run("sorted", options=("--dry-run",))
     assert failed.code == 1

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,15 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=_run)
 
 
+_DECIDED_BY = {
+    "cv": "decided by the rules",
+    "agreement": "rules and model agree",
+    "model": "decided by the model",
+    "disagreement": "rules and model disagree",
+    "unsure": "the model is not sure",
+}
+
+
 def _run(chosen: argparse.Namespace) -> int:
     from nebulift.config import read_config
     from nebulift.stages.analyze import analyze_files
@@ -36,7 +46,7 @@ def _run(chosen: argparse.Namespace) -> int:
         config = {**config, "model": {**config.get("model", {}), "path": chosen.model}}
     rows = analyze_files(chosen.files, config)
     if chosen.json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([{column: _plain(value) for column, value in row.items()} for row in rows], indent=2))
         return 0
     for row in rows:
         print("\n".join(_lines(row)))
@@ -47,13 +57,15 @@ def _run(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _plain(value: Any) -> Any:
+    """Return what was not measured as JSON has it: null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _lines(row: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{row['frame']}: {row['decision']}, decided by {_DECIDED_BY.get(row['decided_by'], row['decided_by'])}"
+    yield f"{row['frame']}: {row['decision']}, {_DECIDED_BY[row['decided_by']]}"
     score = row.get("quality_score")
     yield f"    rules: {row['label']}" + ("" if score is None else f", quality {score:.2f}")
     yield "    model: " + ("none" if row["p_clean"] is None else f"clean with probability {row['p_clean']:.3f}")
     for reason in filter(None, row["decision_reasons"].split("; ")):
         yield f"    {reason}"
-
-
-_DECIDED_BY = {"cv": "the rules", "agreement": "rules and model", "model": "the model"}

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from nebulift.commands import Commands, add_reviews
+from nebulift.commands import REVIEWS, Commands, add_reviews
 from nebulift.model.registry import CARD_FILE, Registry, read_registry
 
 
@@ -19,6 +19,12 @@ def add(commands: Commands) -> None:
     _action(actions, "list", "list the registered models; a star marks the promoted one", _list)
     register = _action(actions, "register", "register what training wrote", _register)
     register.add_argument("--results", type=Path, default=Path("results"), help="folder of results with the model")
+    register.add_argument(
+        "--dataset",
+        type=Path,
+        default=None,
+        help="folder of the dataset it was trained on; if not given, that in the results",
+    )
     register.add_argument("--name", default=None, help="its name; model-1, model-2, ... if not given")
     shown = _action(actions, "show", "show the card of a model", _show)
     shown.add_argument("name", metavar="NAME", help="name of the model")
@@ -66,9 +72,9 @@ def _table(registry: Registry) -> list[str]:
 def _register(chosen: argparse.Namespace) -> int:
     from nebulift.stages.models import register_model
 
-    dataset = chosen.results / "dataset"
-    known = dataset if (dataset / "metadata.json").is_file() else None
-    model = register_model(chosen.registry, chosen.results / "model", known, chosen.name)
+    usual = chosen.results / "dataset"
+    dataset = chosen.dataset or (usual if usual.is_dir() else None)
+    model = register_model(chosen.registry, chosen.results / "model", dataset, chosen.name)
     print(f"registered as {model.name}: {chosen.registry / model.name / CARD_FILE}")
     return 0
 
@@ -83,10 +89,11 @@ def _show(chosen: argparse.Namespace) -> int:
 def _promote(chosen: argparse.Namespace) -> int:
     from nebulift.stages.models import promote_model
 
+    # Who reviewed nothing, or has no results here, has nothing to compare on; the gates then say so.
     labels = chosen.results / "labels.tsv"
-    reviews = [path for path in chosen.reviews if path.exists()]
-    previews = chosen.results / "previews" if labels.is_file() and reviews else None
-    against = promote_model(chosen.registry, chosen.name, labels, previews, reviews, chosen.force)
+    nothing = not labels.is_file() or (chosen.reviews == REVIEWS and not REVIEWS[0].exists())
+    previews = None if nothing else chosen.results / "previews"
+    against = promote_model(chosen.registry, chosen.name, labels, previews, chosen.reviews, chosen.force)
     for reason in against:
         print(f"in spite of this: {reason}")
     print(f"{chosen.name} decides on new nights from now on")

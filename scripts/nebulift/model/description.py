@@ -77,6 +77,12 @@ def read_description(path: Path, content: Mapping[str, Any]) -> ModelDescription
         raise damaged(path, error) from error
 
 
+def require_file(path: Path) -> None:
+    """Raise ModelFileError unless there is a file at `path`."""
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such model file; check the path")
+
+
 def damaged(path: Path, error: Exception) -> ModelFileError:
     """Return the error for a file that starts as a model of Nebulift but is none to the end."""
     return ModelFileError(f"{path}: the model file is incomplete or damaged ({error!r:.200}); train again")

@@ -39,7 +39,7 @@ def export_onnx(path: Path, network: nn.Module, description: ModelDescription) -
     # The exporter tells its progress on the standard output, which belongs to those who call.
     with redirect_stdout(io.StringIO()):
         program = torch.onnx.export(
-            network.to(memory_format=torch.contiguous_format),
+            network,
             (example,),
             input_names=["input"],
             output_names=["logits"],
@@ -48,7 +48,6 @@ def export_onnx(path: Path, network: nn.Module, description: ModelDescription) -
             dynamo=True,
             verbose=False,
         )
-    network.to(memory_format=torch.channels_last)
     if program is None:
         raise RuntimeError(f"{path}: torch's exporter wrote no model")
     model = program.model_proto

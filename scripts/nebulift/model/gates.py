@@ -27,7 +27,7 @@ def failed_gates(metadata: Mapping[str, Any] | None, comparison: Comparison | No
 
 def _leak_gate(metadata: Mapping[str, Any] | None) -> Sequence[str]:
     if metadata is None:
-        return ["nothing is known of its dataset, so nobody can tell whether it leaks; register it with its results"]
+        return ["nothing is known of its dataset, so nobody can tell whether it leaks; register it with --dataset"]
     try:
         return [f"its dataset leaks: {leak}" for leak in leaks(metadata)]
     except ValueError as error:

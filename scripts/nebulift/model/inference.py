@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from nebulift.dataset.preview import read_preview
 from nebulift.model.description import ModelDescription, ModelFileError
@@ -23,7 +24,7 @@ class Model(Protocol):
         """Return the logits (N, 2) of inputs (N, 3, height, width)."""
 
 
-def load_any_model(path: Path, threads: int = 1) -> Model:
+def load_any_model(path: Path) -> Model:
     """Read a model.onnx, by ONNX Runtime and without torch, or a model.pth, by torch.
 
     Raises ModelFileError, and NoModel when the file says that none could be trained.
@@ -31,7 +32,7 @@ def load_any_model(path: Path, threads: int = 1) -> Model:
     if path.suffix == ".onnx":
         from nebulift.model.onnx_file import load_onnx_model
 
-        return load_onnx_model(path, threads)
+        return load_onnx_model(path)
     try:
         from nebulift.model.checkpoint import load_model
     except ModuleNotFoundError as error:
@@ -76,6 +77,6 @@ class Predictor:
 
 def probability_of_clean(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
     """Return the calibrated probability of clean, 0 to 1, of logits (N, 2)."""
-    lead = (logits[:, 1].astype(np.float64) - logits[:, 0]) / temperature
-    # The softmax of two, written so that nothing overflows.
-    return 0.5 * (1 + np.tanh(lead / 2))
+    # Of two classes the softmax is the logistic function of the difference.
+    probabilities: NDArray[np.float64] = expit((logits[:, 1].astype(np.float64) - logits[:, 0]) / temperature)
+    return probabilities

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from nebulift.model.description import ModelFileError
+from nebulift.model.description import ModelFileError, require_file
 
 
 def read_weights_file(path: Path) -> dict[str, Any]:
@@ -14,8 +14,7 @@ def read_weights_file(path: Path) -> dict[str, Any]:
     Only tensors and plain values are read (`weights_only`): a pickle that would run code is refused, nothing of it is
     executed. Raises ModelFileError.
     """
-    if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such model file; check the path")
+    require_file(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from nebulift.model.description import ModelDescription, ModelFileError, damaged, read_description
+from nebulift.model.description import ModelDescription, ModelFileError, damaged, read_description, require_file
 
 METADATA_KEY = "nebulift"
 
@@ -25,16 +25,14 @@ class OnnxModel:
         return np.asarray(answered, dtype=np.float32)
 
 
-def load_onnx_model(path: Path, threads: int = 1) -> OnnxModel:
-    """Read a model.onnx; `threads` are those of one prediction.
+def load_onnx_model(path: Path) -> OnnxModel:
+    """Read a model.onnx, to be run on one thread: Snakemake runs nights side by side.
 
     Raises NoModel when the file says that none could be trained, ModelFileError when it cannot be used.
     """
-    if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such model file; check the path")
+    require_file(path)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
         content = path.read_bytes()

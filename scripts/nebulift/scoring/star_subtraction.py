@@ -61,7 +61,9 @@ def subtract_stars(
     x, y = ((axis + 0.5) / binning - 0.5 for axis in (stars.x_px, stars.y_px))
     chosen = ~_lies_in(trails, x, y, image.shape) & ~stars.is_saturated & (stars.flux_adu > 0)
     x, y, flux = x[chosen], y[chosen], stars.flux_adu[chosen]
-    fwhm = max(stars.fwhm_px / binning, _NARROWEST) if math.isfinite(stars.fwhm_px) else math.nan
+    if not math.isfinite(stars.fwhm_px):
+        return None
+    fwhm = max(stars.fwhm_px / binning, _NARROWEST)
     alone = _alone(x, y, flux, fwhm)
     if not len(alone) >= _FEWEST:
         return None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nebulift.dataset.splits import TRAIN, VAL
 from nebulift.files import replacing, write_text
 from nebulift.labels.decision import DecisionPolicy
 from nebulift.labels.risk import promise
@@ -32,7 +33,7 @@ from nebulift.model.registry import (
     read_registry,
     write_registry,
 )
-from nebulift.tables import Row, read_table
+from nebulift.tables import read_table
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ def register_model(folder: Path, trained: Path, dataset: Path | None, name: str 
     """Copy a trained model into the registry in `folder`, with a card; it does not decide before it is promoted.
 
     `trained` is the folder that training wrote (results/model), `dataset` the one it was trained on (results/dataset),
-    None where that is gone. Without a `name` it is model-1, model-2, ... Raises RegistryError for a name that is taken,
-    ModelFileError for a model that cannot be used.
+    None where that is gone. Without a `name` it is model-1, model-2, ... Raises RegistryError for a name that is taken
+    or a dataset laid out after the training, ModelFileError for a model that cannot be used; then nothing is written.
     """
     registry = read_registry(folder)
     chosen = check_name(name or _free_name(registry))
@@ -57,22 +58,29 @@ def register_model(folder: Path, trained: Path, dataset: Path | None, name: str 
     description = load_onnx_model(trained / MODEL_FILE).description
     metrics = _json_if_there(trained / METRICS_FILE)
     metadata = None if dataset is None else _json(dataset / DATASET_FILE)
-    model = RegisteredModel(
-        chosen,
-        _now(),
-        hashlib.sha256((trained / MODEL_FILE).read_bytes()).hexdigest(),
-        {figure: metrics[figure] for figure in _FIGURES} if metrics else {},
-        metadata["fingerprint"] if metadata else "",
-        _thresholds(trained / MODEL_FILE, description),
-    )
+    rows = [] if dataset is None else read_table(dataset / "dataset.tsv", "dataset")
+    if dataset is not None:
+        _check_it_trained(dataset / "dataset.tsv", trained / MODEL_FILE)
+    try:
+        model = RegisteredModel(
+            chosen,
+            _now(),
+            hashlib.sha256((trained / MODEL_FILE).read_bytes()).hexdigest(),
+            {figure: metrics[figure] for figure in _FIGURES} if metrics else {},
+            metadata["fingerprint"] if metadata else "",
+            _thresholds(trained / MODEL_FILE, description),
+        )
+        card = model_card(model, description, metrics, metadata, DecisionPolicy().risk)
+    except (KeyError, TypeError, AttributeError) as error:
+        files = " or ".join(str(path) for path in (trained / METRICS_FILE, dataset and dataset / DATASET_FILE) if path)
+        raise RegistryError(f"{files}: not as this Nebulift writes it ({error!r}); train again") from error
     for file in (MODEL_FILE, "model.pth", METRICS_FILE):
         if (trained / file).is_file():
             _copy(trained / file, folder / chosen / file)
     if dataset is not None:
         _copy(dataset / DATASET_FILE, folder / chosen / DATASET_FILE)
-        frames = [[row["night"], row["frame"]] for row in _dataset_rows(dataset) if row["split"] in ("train", "val")]
+        frames = [[row["night"], row["frame"]] for row in rows if row["split"] in (TRAIN, VAL)]
         write_text(folder / chosen / FRAMES_FILE, json.dumps(frames) + "\n")
-    card = model_card(model, description, metrics, metadata, DecisionPolicy().risk)
     write_text(folder / chosen / CARD_FILE, card)
     write_registry(registry.with_model(model))
     return model
@@ -83,9 +91,9 @@ def promote_model(
 ) -> list[str]:
     """Let a registered model decide on new nights; return what speaks against it, which only `force` allows.
 
-    `labels` is a table of labels with the previews of its nights in `previews` (None compares nothing); on its frames
-    that `reviews` tell the truth of, and that neither model was trained on, it is
-    held against the current one. Raises PromotionRefused.
+    `labels` is a table of labels with the previews of its nights in `previews` (None compares nothing). On those of its
+    frames whose truth `reviews` tell, and that neither model was trained on, the model is held against the current one.
+    Raises PromotionRefused.
     """
     registry = read_registry(folder)
     registry.model(name)
@@ -106,6 +114,15 @@ def promote_model(
         raise PromotionRefused(f"{name} is not promoted: {'; '.join(against)}. --force promotes it all the same")
     write_registry(registry.with_promoted(name, _now()))
     return against
+
+
+def _check_it_trained(dataset: Path, model: Path) -> None:
+    """Raise RegistryError where the dataset was laid out anew since: its times are what Snakemake goes by, too."""
+    if dataset.stat().st_mtime_ns > model.stat().st_mtime_ns:
+        raise RegistryError(
+            f"{dataset} was laid out after {model} was trained, so it is not what the model was trained on;"
+            " train again: snakemake --cores 4 model --configfile night.yaml"
+        )
 
 
 def _compare(
@@ -142,10 +159,6 @@ def _thresholds(path: Path, description: ModelDescription) -> dict[str, float | 
     except ValueError as error:
         raise RegistryError(f"{path}: {error}; train again") from error
     return {CLEAN: made.clean, CONTAMINATED: made.contaminated}
-
-
-def _dataset_rows(dataset: Path) -> list[Row]:
-    return read_table(dataset / "dataset.tsv", "dataset")
 
 
 def _free_name(registry: Registry) -> str:
