@@ -1,7 +1,7 @@
 """The images in which trails are searched: flat, binned, in units of their own noise, stars masked."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from nebulift.scoring.spikes import angles_of_each, mask_spikes, spike_angles
 from nebulift.scoring.star_mask import bright_stars, faint_sources, mask_compact, mask_cores, mask_faint
 from nebulift.scoring.star_subtraction import subtract_stars
 from nebulift.scoring.stars import Stars
+from nebulift.scoring.sky_structure import sky_structure
 
 _FINE_SIDE = 1200  # longest side of the image in which trails are measured: a faint trail is some pixels wide
 # All in pixels of that image.
@@ -27,7 +28,7 @@ _LONG_PIECE, _LONG_PIECE_PX = 0.6, 9  # of the shorter side; width of what belon
 class SearchImage:
     """A frame made ready for the search; all arrays but those of stars have its shape (rows, columns).
 
-    `values` are float32 in units of their noise, `masked` says nothing of trails, `masked_faint` is also what may be
+    `values` are float32 in units of their noise, without the `structure` of the sky, in the same units. `masked` says nothing of trails, `masked_faint` is also what may be
     faint stars: the pieces of a trail that is not fainter than these are among them. `pieces` are bright parts of
     trails and `trails` their pixels, `winding_share` the share of pixels of what is bright and long but winds.
     `bright_stars` (n, 4) are x, y, radius (0: small) and flux in ADU of stars with a glow and spikes, brightest first;
@@ -38,6 +39,7 @@ class SearchImage:
     """
 
     values: NDArray[np.float32]
+    structure: NDArray[np.float32]
     masked: NDArray[np.bool_]
     masked_faint: NDArray[np.bool_]
     pieces: tuple[Piece, ...]
@@ -55,6 +57,10 @@ class SearchImage:
     def masks(self) -> dict[bool, NDArray[np.bool_]]:
         """Return both masks, by whether they hold faint stars too."""
         return {True: self.masked_faint, False: self.masked}
+
+    def with_structure(self) -> "SearchImage":
+        """Return the same with the structure of the sky in `values`."""
+        return replace(self, values=self.values + self.structure, structure=np.zeros_like(self.structure))
 
 
 def make_search_image(
@@ -94,11 +100,14 @@ def make_search_image(
     angles = spike_angles(values, bright[:, :2])
     if angles is not None:
         masked |= mask_spikes(values, masked, bright, angles) & ~_long_pieces(pieces, values.shape)
+    structure = sky_structure(values, masked)
+    values = values - structure
     fwhm = stars.fwhm_px / binning if math.isfinite(stars.fwhm_px) else 0.0
     drawn_long = stars.eccentricity > _DRAWN_LONG and stars.elongation_order > 0.5
     angle = math.radians(stars.position_angle_deg) if drawn_long else math.nan
     return SearchImage(
         values=values,
+        structure=structure,
         masked=masked,
         masked_faint=masked | faint_sources(values, masked),
         pieces=pieces,

@@ -35,6 +35,7 @@ _HELD = 2.5  # sigma of a sample beyond which it counts no more
 _BLOCK, _LONG_BLOCK = 8, 32  # samples along a strip
 _LONG_PX, _PENALTY = 120, 1.5  # sigma for each halving of the length below it
 _ALONG_SPIKES_DEG, _SHARE_ALONG_SPIKES = 2.5, 0.6
+_RIDGE_SHARE = 0.47  # of a line's light; trails in focus have up to 0.43 of it in the structure
 _OUTSTANDING = 4.0  # sigma of a sum
 _LEAST_NOISE = 0.5  # of the contrast of a strip of three lanes, whose pixels have unit noise
 
@@ -105,6 +106,13 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
         brightness=brightness,
         is_spike=spike,
     )
+
+
+def is_ridge(search: SearchImage, trail: Trail) -> bool:
+    """Tell the ridge of a nebula or a galaxy, most of whose light is in the structure of the sky, from a trail."""
+    line = (trail.x1, trail.y1, trail.x2, trail.y2)
+    lanes = lanes_along(search.structure, np.zeros_like(search.masked), *line, 1)
+    return float(np.nanmean(lanes)) > _RIDGE_SHARE * trail.brightness
 
 
 def _strips(

@@ -114,4 +114,5 @@ def _narrowband(telescope: Telescope, transmitted: float) -> Telescope:
 
 
 HYDROGEN_NEWTONIAN = _narrowband(NEWTONIAN, 0.03)
+SULPHUR_REFRACTOR = _narrowband(LARGE_REFRACTOR, 0.04)
 OXYGEN_REFRACTOR = _narrowband(LARGE_REFRACTOR, 0.05)
