@@ -17,6 +17,7 @@ def search(values: Pixels, masked: NDArray[np.bool_] | None = None, *pieces: Pie
     nothing = np.zeros(values.shape, dtype=bool)
     return SearchImage(
         values=values,
+        structure=np.zeros_like(values),
         masked=nothing if masked is None else masked,
         masked_faint=nothing if masked is None else masked,
         pieces=pieces,

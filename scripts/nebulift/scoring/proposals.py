@@ -53,7 +53,9 @@ def propose_lines(search: SearchImage) -> list[Line]:
     bright.sort(key=lambda line: -line.length)
     proposed = _distinct(bright, _MOST_PIECES)
     for side, (lanes, without_faint) in _SIDES.items():
-        clipped, valid = _clipped(search.values, search.masks[without_faint])
+        # The structure of the sky hides faint trails; of a wide one it holds the most.
+        values = search.values - search.structure if without_faint else search.values
+        clipped, valid = _clipped(values, search.masks[without_faint])
         lines = _propose_at(clipped, valid, side, lanes, without_faint)
         lines.sort(key=lambda line: -line.score)
         is_long = [line.length > _LONG_SHARE * min(search.values.shape) for line in lines]

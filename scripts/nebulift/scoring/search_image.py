@@ -28,7 +28,7 @@ _LONG_PIECE, _LONG_PIECE_PX = 0.6, 9  # of the shorter side; width of what belon
 class SearchImage:
     """A frame made ready for the search; all arrays but those of stars have its shape (rows, columns).
 
-    `values` are float32 in units of their noise, without the `structure` of the sky, in the same units. `masked` says nothing of trails, `masked_faint` is also what may be
+    `values` are float32 in units of their noise, `structure` what of them is the sky's own. `masked` says nothing of trails, `masked_faint` is also what may be
     faint stars: the pieces of a trail that is not fainter than these are among them. `pieces` are bright parts of
     trails and `trails` their pixels, `winding_share` the share of pixels of what is bright and long but winds.
     `bright_stars` (n, 4) are x, y, radius (0: small) and flux in ADU of stars with a glow and spikes, brightest first;
@@ -58,9 +58,9 @@ class SearchImage:
         """Return both masks, by whether they hold faint stars too."""
         return {True: self.masked_faint, False: self.masked}
 
-    def with_structure(self) -> "SearchImage":
-        """Return the same with the structure of the sky in `values`."""
-        return replace(self, values=self.values + self.structure, structure=np.zeros_like(self.structure))
+    def without_structure(self) -> "SearchImage":
+        """Return the same without the structure of the sky in `values`."""
+        return replace(self, values=self.values - self.structure, structure=np.zeros_like(self.structure))
 
 
 def make_search_image(
@@ -100,8 +100,7 @@ def make_search_image(
     angles = spike_angles(values, bright[:, :2])
     if angles is not None:
         masked |= mask_spikes(values, masked, bright, angles) & ~_long_pieces(pieces, values.shape)
-    structure = sky_structure(values, masked)
-    values = values - structure
+    structure = sky_structure(values, masked | trails)
     fwhm = stars.fwhm_px / binning if math.isfinite(stars.fwhm_px) else 0.0
     drawn_long = stars.eccentricity > _DRAWN_LONG and stars.elongation_order > 0.5
     angle = math.radians(stars.position_angle_deg) if drawn_long else math.nan
@@ -109,7 +108,7 @@ def make_search_image(
         values=values,
         structure=structure,
         masked=masked,
-        masked_faint=masked | faint_sources(values, masked),
+        masked_faint=masked | faint_sources(values - structure, masked),
         pieces=pieces,
         trails=trails,
         winding_share=float(winding.mean()),

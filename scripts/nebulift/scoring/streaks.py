@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nebulift.scoring.proposals import Line, propose_lines
+from nebulift.scoring.proposals import propose_lines
 from nebulift.scoring.search_image import SearchImage
 from nebulift.scoring.star_mask import BORDER
 from nebulift.scoring.trail import Trail, along, angle_between, is_part_of
-from nebulift.scoring.verification import StripNoise, is_ridge, strip_noise, verify
+from nebulift.scoring.verification import is_ridge, strip_noise, verify
 
 # All in pixels of the search image unless said otherwise.
 _SLENDER, _WIDE_SLENDER = 8.0, 25.0  # a trail is so many times longer than wide
@@ -23,9 +23,7 @@ _ALIGNED_PX = 2.5  # that a line along a row or a column may leave it by,
 _ALIGNED, _PLAIN_SIGMA = 0.005, 15.0  # and of the length of a faint one
 _LEANING_DEG = 10.0
 _STAR_TRAIL_FWHM = 10.0  # length of a star that the mount has drawn long, at most
-_SURELY_STRAIGHT = 0.4  # of the shorter side: what the sky shows is not straight for so long
-_SURE_SIGMA = 20.0
-_KNOWN_PX = 1.5  # to which the ends of a verified line are known
+_SURELY_STRAIGHT = 0.6  # of the shorter side: what the sky shows is not straight for so long
 _MOST_STREAKS = 12
 _WEAK, _MANY, _OTHER_DIRECTION_DEG = 12.0, 4, 3.0  # sigma; so many directions of weak lines are no chance
 
@@ -54,20 +52,16 @@ class Streak:
 def find_streaks(search: SearchImage, sigma: float) -> list[Streak]:
     """Return the trails in the search image of at least `sigma`, strongest first."""
     found: list[Trail] = []
-    noises = strip_noise(search)
-    with_structure: tuple[SearchImage, StripNoise] | None = None
+    flat = search.without_structure()
+    noises = (strip_noise(search), strip_noise(flat))
     for line in propose_lines(search):
         if any(along(line.x1, line.y1, line.x2, line.y2, 0.0, other) for other in found if not other.is_spike):
             continue  # one line is proposed many times over
-        trail = verify(search, line, noises, sigma)
-        if trail is not None and trail.length < _SURELY_STRAIGHT * min(search.values.shape):
+        trail = verify(flat, line, noises[1], sigma) if line.without_faint else None
+        if trail is None or trail.length < _SURELY_STRAIGHT * min(search.values.shape):
             # What is left of a galaxy or a bent filament may look like a short trail.
-            if with_structure is None:
-                whole = search.with_structure()
-                with_structure = whole, strip_noise(whole)
-            again = Line(line.score, trail.x1, trail.y1, trail.x2, trail.y2, _KNOWN_PX, line.without_faint)
-            trail = verify(with_structure[0], again, with_structure[1], sigma)
-            if trail is not None and trail.significance < _SURE_SIGMA and is_ridge(search, trail):
+            trail = verify(search, line, noises[0], sigma)
+            if trail is not None and is_ridge(search, trail):
                 continue
         if trail is not None and (trail.is_spike or _is_of_the_sky(trail, search)):
             found.append(trail)

@@ -109,7 +109,12 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
 
 
 def is_ridge(search: SearchImage, trail: Trail) -> bool:
-    """Tell the ridge of a nebula or a galaxy, most of whose light is in the structure of the sky, from a trail."""
+    """Tell a short ridge of a nebula or a galaxy from a trail: most of its light is in the structure of the sky.
+
+    What is bright or long is no ridge: there the structure may be that of a wide trail.
+    """
+    if trail.significance > _PLAIN_SIGMA or trail.length > _STRAIGHT_SHARE * min(search.values.shape):
+        return False
     line = (trail.x1, trail.y1, trail.x2, trail.y2)
     lanes = lanes_along(search.structure, np.zeros_like(search.masked), *line, 1)
     return float(np.nanmean(lanes)) > _RIDGE_SHARE * trail.brightness

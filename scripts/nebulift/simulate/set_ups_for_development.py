@@ -248,7 +248,7 @@ DEVELOPMENT = tuple(
                 star_density=900.0,
                 sky_e_per_s_per_px=sky_glow(kit.LARGE_REFRACTOR, 20.8),
                 seeing_arcsec=3.6,
-                target=Target(filaments=7, filament_brightness=0.7, filament_width_px=3.0),
+                target=Target(filaments=10, filament_brightness=1.1, filament_width_px=2.5),
             ),
             150.0,
         ),
