@@ -153,7 +153,7 @@ def _metadata(frame: Frame) -> Row:
 def measurements(frame: Frame, score: FrameScore) -> Row:
     """Return the columns of the score table that were measured on the pixels."""
     background, stars = score.background, score.stars
-    height, width = score.hot.shape
+    height, width = score.residual.shape
     streaks = [
         [
             float(f"{streak.significance:.4g}"),
@@ -182,9 +182,9 @@ def measurements(frame: Frame, score: FrameScore) -> Row:
         "stars": write_sample(sample_stars(stars.x_px, stars.y_px, stars.flux_adu, stars.is_saturated, width, height)),
         "streaks": json.dumps(streaks),
         "saturated_fraction": score.saturated_fraction,
-        "hot_pixel_count": int(np.count_nonzero(score.hot)),
+        "hot_pixel_count": len(score.hot_places),
         "hot_pixel_fraction": score.hot_pixel_fraction,
-        "hot_pixels": write_sample(sample_pixels(score.hot)),
+        "hot_pixels": write_sample(sample_pixels(*np.divmod(score.hot_places, width)[::-1])),
         "cosmic_ray_count": stars.cosmic_rays,
         "dead_fraction": score.dead_fraction,
     }
