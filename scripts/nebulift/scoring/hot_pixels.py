@@ -12,7 +12,7 @@ from nebulift.scoring.robust import MAD_TO_SIGMA, median
 # The sharpest star that optics and a pixel's own width give still puts a quarter of its peak into
 # one of the four nearest pixels, wherever it is centred (FWHM of 1.5 pixels).
 _NEIGHBOUR_SHARE = 0.2
-_BLOCK_PX = 64  # pixels of a row that are looked at together
+_BLOCK_PX = 32  # pixels of a row that are looked at together
 _SAMPLING = 4  # every fourth pixel along both sides is enough for a median
 
 
@@ -56,46 +56,61 @@ def _isolated(excess: NDArray[np.float32], threshold: NDArray[np.float32]) -> ND
     """List pixels above the (coarse) map of thresholds whose four neighbours hold only a small share of them."""
     height, width = excess.shape
     rows, columns = threshold.shape
-    places = np.empty(_BLOCK_PX, dtype=np.int64)
-    found = 0
     lowest = threshold.min()
-    for y in range(height):
-        row = y * rows // height
-        for start in range(0, width, _BLOCK_PX):
-            stop = min(start + _BLOCK_PX, width)
-            # Nearly all of a frame is sky: whole blocks of it are passed over, all of a vector at once.
-            outstanding = 0
-            for x in range(start, stop):
-                outstanding |= excess[y, x] > lowest
-            if not outstanding:
-                continue
-            if found + _BLOCK_PX > len(places):
-                longer = np.empty(2 * len(places), dtype=np.int64)
-                longer[:found] = places[:found]
-                places = longer
-            for x in range(start, stop):
-                value = excess[y, x]
-                if value <= lowest or value <= threshold[row, x * columns // width]:
-                    continue
-                most = _NEIGHBOUR_SHARE * value
-                if (
-                    (y == 0 or excess[y - 1, x] < most)
-                    and (y == height - 1 or excess[y + 1, x] < most)
-                    and (x == 0 or excess[y, x - 1] < most)
-                    and (x == width - 1 or excess[y, x + 1] < most)
-                ):
-                    places[found] = y * width + x
-                    found += 1
-    return places[:found].copy()
+    places = np.empty(width, dtype=np.int64)
+    number = 0
+    bright, bright_before = np.empty(width, dtype=np.int64), np.empty(width, dtype=np.int64)
+    waiting = 0
+    # A row is judged when the next one has been read, all in the order of memory.
+    for below in range(height + 1):
+        found = _above(excess[below], lowest, bright) if below < height else 0
+        if number + waiting > len(places):
+            longer = np.empty(2 * len(places) + width, dtype=np.int64)
+            longer[:number] = places[:number]
+            places = longer
+        y = below - 1
+        for x in bright_before[:waiting]:
+            value = excess[y, x]
+            most = _NEIGHBOUR_SHARE * value
+            if (
+                (x == 0 or excess[y, x - 1] < most)
+                and (x == width - 1 or excess[y, x + 1] < most)
+                and (y == 0 or excess[y - 1, x] < most)
+                and (y == height - 1 or excess[y + 1, x] < most)
+                and value > threshold[y * rows // height, x * columns // width]
+            ):
+                places[number] = y * width + x
+                number += 1
+        bright, bright_before, waiting = bright_before, bright, found
+    return places[:number].copy()
+
+
+@njit(cache=True)
+def _above(row: NDArray[np.float32], level: float, places: NDArray[np.int64]) -> int:
+    """Write where a row (n,) is above a level into `places` (n,); return in how many."""
+    found = 0
+    for start in range(0, len(row), _BLOCK_PX):
+        block = row[start : start + _BLOCK_PX]
+        # Nearly all of a frame is sky: whole blocks of it are passed over, many pixels at once.
+        outstanding = np.int32(0)
+        for x in range(len(block)):
+            outstanding |= np.int32(block[x] > level)
+        if outstanding:
+            for x in range(len(block)):
+                places[found] = start + x
+                found += block[x] > level
+    return found
 
 
 @njit(cache=True)
 def number_below(residual: NDArray[np.float32], level: float) -> int:
     """Count the pixels (height, width) below a level."""
     number = 0
-    for row in residual:
-        for value in row:
-            number += value < level
+    for y in range(residual.shape[0]):
+        in_row = np.int32(0)
+        for x in range(residual.shape[1]):
+            in_row += np.int32(residual[y, x] < level)
+        number += int(in_row)
     return number
 
 
