@@ -62,10 +62,26 @@ class FrameScore:
         return len(self.hot_places) / self.residual.size
 
 
-def score_frame(frame: Frame, settings: ScoringSettings | None = None, in_place: bool = False) -> FrameScore:
-    """Measure one frame: background, stars, streaks, saturation, hot pixels.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is made of a frame by its raw values, which are not needed any more then; see `FrameScore`."""
 
-    With `in_place` the residual takes the place of `frame.pixels`, which saves a third of the memory.
+    background: Background
+    saturated: NDArray[np.bool_]
+    hot_places: NDArray[np.int64]
+    residual: NDArray[np.float32]
+
+
+def score_frame(frame: Frame, settings: ScoringSettings | None = None) -> FrameScore:
+    """Measure one frame, which is left as it is: background, stars, streaks, saturation, hot pixels."""
+    return score_prepared(prepare_frame(frame, settings), settings)
+
+
+def prepare_frame(frame: Frame, settings: ScoringSettings | None = None, in_place: bool = False) -> Prepared:
+    """Take background and hot pixels from a frame.
+
+    With `in_place` the residual takes the place of `frame.pixels`. Who then lets go of the frame before going on with
+    `score_prepared` saves half of the memory.
     """
     settings = settings or ScoringSettings()
     whole_numbers = np.issubdtype(frame.raw.dtype, np.integer)
@@ -75,11 +91,17 @@ def score_frame(frame: Frame, settings: ScoringSettings | None = None, in_place:
     hot = find_hot_pixels(frame.raw, residual, bayer_pattern, background, settings.hot_pixel_sigma)
     # From here on they are sky.
     residual.flat[is_spoilt_by(hot, residual.shape[1], bayer_pattern)] = 0
-    saturated = find_saturated(frame.raw, frame.saturation_adu)
+    return Prepared(background, find_saturated(frame.raw, frame.saturation_adu), hot, residual)
+
+
+def score_prepared(prepared: Prepared, settings: ScoringSettings | None = None) -> FrameScore:
+    """Measure stars and streaks of a prepared frame."""
+    settings = settings or ScoringSettings()
+    background, residual, saturated = prepared.background, prepared.residual, prepared.saturated
     image, binning = star_image(residual)
     stars = find_stars(residual, image, binning, background, saturated, settings.star_sigma)
     search = make_search_image(residual, background.invalid, saturated, image, binning, stars, background.noise_adu)
     streaks = find_streaks(search, settings.streak_sigma)
     too_dark = np.float32(-settings.hot_pixel_sigma * background.noise_adu)
     dead = number_below(residual, too_dark) / residual.size
-    return FrameScore(background, stars, tuple(streaks), saturated, hot, residual, dead)
+    return FrameScore(background, stars, tuple(streaks), saturated, prepared.hot_places, residual, dead)
