@@ -52,5 +52,6 @@ def _near(values: NDArray[Any], low: float, high: float) -> tuple[int, NDArray[A
 
 def standard_deviation_from_mad(values: ArrayLike) -> float:
     """Return the standard deviation of normal values, estimated by their median absolute deviation."""
-    array = np.asarray(values, dtype=np.float64)
-    return MAD_TO_SIGMA * median(np.abs(array - median(array)))
+    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    deviation = array - median(array)
+    return MAD_TO_SIGMA * median(np.abs(deviation, out=deviation))
