@@ -204,6 +204,11 @@ class TestHotPixels:
         for row, column in ((40, 50), (101, 151)):
             assert np.hypot(score.stars.x_px - column, score.stars.y_px - row).min(initial=99) > 10
 
+    def test_dead_pixels_are_counted(self) -> None:
+        pixels = noise()
+        pixels[[3, 40, 299], [399, 50, 0]] -= 500
+        assert scored(pixels).dead_fraction == 3 / pixels.size
+
 
 class TestSaturation:
     def test_pixels_at_the_level_count_in_any_channel(self) -> None:
