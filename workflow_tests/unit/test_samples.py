@@ -48,12 +48,6 @@ def test_samples_survive_the_table() -> None:
     assert read_sample("", 2).shape == (0, 2)
 
 
-def mask(places: np.ndarray) -> np.ndarray:
-    found = np.zeros(SIZE[::-1], dtype=bool)
-    found[places[:, 1], places[:, 0]] = True
-    return found
-
-
 def places(count: int) -> np.ndarray:
     flat = RANDOM.choice(SIZE[0] * SIZE[1], count, replace=False)
     return np.column_stack([flat % SIZE[0], flat // SIZE[0]])
@@ -61,7 +55,7 @@ def places(count: int) -> np.ndarray:
 
 def test_frames_choose_the_same_hot_pixels() -> None:
     common = places(1000)
-    first, second = (sample_pixels(mask(np.concatenate([common, places(100)]))) for _ in range(2))
+    first, second = (sample_pixels(*np.concatenate([common, places(100)]).T) for _ in range(2))
     assert len(first) == len(second) == 64
     assert len({(x, y) for x, y in first} & {(x, y) for x, y in second}) > 50
 
@@ -76,7 +70,7 @@ def test_persistence_is_the_share_of_hot_pixels_that_stay(count: int) -> None:
     stay, fresh = places(count), [places(count) for _ in range(4)]
     kept = [np.concatenate([stay[: count * share // 10], new[: count - count * share // 10]]) for share, new in
             zip((10, 10, 5, 0), fresh, strict=True)]  # fmt: skip
-    rows = [score_row(hot_pixels=write_sample(sample_pixels(mask(places)))) for places in kept]
+    rows = [score_row(hot_pixels=write_sample(sample_pixels(*places.T))) for places in kept]
     told = hot_pixel_persistence(rows)
     assert told == pytest.approx([1, 1, 0.5, 0], abs=0.2)
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -344,19 +345,42 @@ def test_a_frame_that_cannot_be_measured_becomes_a_row_and_the_rest_is_scored(
     night.put("a.fits")
     night.put("b.fits", OBJECT="odd")
     night.put("c.fits")
-    measure = stage.score_frame
+    prepare = stage.prepare_frame
 
     def odd(frame: Any, settings: Any, **options: Any) -> Any:
         if frame.metadata.object == "odd":
             raise ZeroDivisionError("of a kind never met")
-        return measure(frame, settings, **options)
+        return prepare(frame, settings, **options)
 
-    monkeypatch.setattr(stage, "score_frame", odd)
+    monkeypatch.setattr(stage, "prepare_frame", odd)
     rows = night.score()
     assert [row["status"] for row in rows.values()] == ["scored", "unreadable", "scored"]
     assert rows["b.fits"]["error"] == "could not be measured: ZeroDivisionError: of a kind never met"
     assert rows["b.fits"]["object"] == "odd"
     assert "Traceback" in caplog.text, "the log keeps the whole story"
+
+
+def test_the_raw_values_take_no_memory_while_stars_and_streaks_are_measured(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw: list[weakref.ref[Any]] = []
+    read, score = stage.read_frame, stage.score_prepared
+    is_gone = []
+
+    def reading(path: Path) -> Any:
+        frame = read(path)
+        raw.append(weakref.ref(frame.raw))
+        return frame
+
+    def scoring(*arguments: Any) -> Any:
+        is_gone.append(raw[-1]() is None)
+        return score(*arguments)
+
+    monkeypatch.setattr(stage, "read_frame", reading)
+    monkeypatch.setattr(stage, "score_prepared", scoring)
+    night.put("a.fits")
+    assert night.score()["a.fits"]["status"] == "scored"
+    assert is_gone == [True]
 
 
 @pytest.mark.parametrize(("error", "kept"), [(ValueError("odd"), True), (MemoryError(), False)])
@@ -367,7 +391,7 @@ def test_what_could_not_be_measured_is_tried_again_only_if_it_was_the_machine(
         raise error
 
     night.put("a.fits")
-    monkeypatch.setattr(stage, "score_frame", odd)
+    monkeypatch.setattr(stage, "prepare_frame", odd)
     night.score()
     outcome()
     monkeypatch.undo()

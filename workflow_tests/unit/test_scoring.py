@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nebulift.frames.reading import read_frame
 from nebulift.scoring.background import enlarged, measure_background
 from nebulift.scoring.hot_pixels import find_hot_pixels
-from nebulift.scoring.robust import standard_deviation_from_mad
+from nebulift.scoring.robust import median, standard_deviation_from_mad
 from nebulift.scoring.saturation import find_saturated
 from nebulift.scoring.score import FrameScore, ScoringSettings, score_frame
 from nebulift.simulate.equipment import Camera
@@ -36,8 +36,7 @@ def hot_in(raw: NDArray[np.float32], bayer: str = "", sigma: float = 10.0) -> li
     frame = frame_of(raw, bayer=bayer)
     background = measure_background(frame.pixels)
     hot = find_hot_pixels(frame.raw, background.residual(frame.pixels), bayer, background, sigma)
-    assert hot.shape == raw.shape[:2]
-    return [(int(row), int(column)) for row, column in np.argwhere(hot)]
+    return [divmod(place, raw.shape[1]) for place in hot.tolist()]
 
 
 class TestBackground:
@@ -177,6 +176,18 @@ class TestHotPixels:
         mosaic[[30, 251], [371, 40]] += 500
         assert hot_in(mosaic, "RGGB") == [(30, 371), (251, 40)]
 
+    def test_there_may_be_very_many(self) -> None:
+        pixels = noise((300, 400))
+        places = [(row, column) for row in range(1, 300, 4) for column in range(row // 4 % 3, 400, 3)]
+        pixels[tuple(np.array(places).T)] += 500
+        assert hot_in(pixels) == places
+
+    def test_whole_numbers_of_any_width_are_told_as_well(self) -> None:
+        mosaic = noise().astype(np.int32)
+        mosaic[0::2, 0::2] += 700
+        mosaic[[100, 201], [100, 301]] += 400
+        assert hot_in(mosaic, "RGGB") == hot_in(mosaic.astype(np.uint16), "RGGB") == [(100, 100), (201, 301)]
+
     def test_a_hot_pixel_of_one_channel_counts(self) -> None:
         colour = np.stack([noise(seed=seed) for seed in (1, 2, 3)], axis=-1)
         colour[40, 50, 2] += 500
@@ -187,10 +198,16 @@ class TestHotPixels:
         pixels = noise()
         pixels[[40, 101], [50, 151]] += 3000
         score = scored(pixels, bayer=bayer)
+        assert np.argwhere(score.hot).tolist() == [[40, 50], [101, 151]]
         assert score.hot_pixel_fraction == pytest.approx(2 / pixels.size)
         assert score.residual.max() < 80
         for row, column in ((40, 50), (101, 151)):
             assert np.hypot(score.stars.x_px - column, score.stars.y_px - row).min(initial=99) > 10
+
+    def test_dead_pixels_are_counted(self) -> None:
+        pixels = noise()
+        pixels[[3, 40, 299], [399, 50, 0]] -= 500
+        assert scored(pixels).dead_fraction == 3 / pixels.size
 
 
 class TestSaturation:
@@ -375,3 +392,22 @@ class TestRealFrames:
         scores = [score_frame(read_frame(shared_data / path)) for path in clean[::24]]
         assert all(not seen(score.streaks) for score in scores)
         assert all(len(score.stars) > 400 for score in scores)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 9_000, 100_001])
+@pytest.mark.parametrize("kind", ["noise", "few values", "a slope", "waves", "one without a value"])
+def test_the_median_is_numpys(kind: str, size: int) -> None:
+    values = np.random.default_rng(size).normal(1000, 10, size).astype(np.float32)
+    if kind == "few values":
+        values = np.round(values, -1)
+    elif kind == "a slope":
+        values.sort()
+    elif kind == "waves":  # a sample of them may tell nothing
+        values = np.where(np.arange(size) % 25 == 0, np.float32(0), values)
+    elif size:
+        values[size // 2] = np.nan if kind.startswith("one") else values[size // 2]
+    expected = float(np.median(values)) if size else math.nan
+    assert median(values) == pytest.approx(expected, rel=1e-7, nan_ok=True)
+    assert median(values.reshape(1, -1)[:, ::2]) == pytest.approx(
+        float(np.median(values[::2])) if size else math.nan, rel=1e-7, nan_ok=True
+    )

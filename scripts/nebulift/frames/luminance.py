@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-
-_CELL_MEAN = np.full((2, 2), 0.25, np.float32)
 
 
 def luminance(raw: NDArray[Any], bayer_pattern: str) -> NDArray[np.float32]:
@@ -18,13 +16,28 @@ def luminance(raw: NDArray[Any], bayer_pattern: str) -> NDArray[np.float32]:
     resolution; positions move by half a pixel, the same in every frame. The last row and column repeat the
     cells before them.
     """
+    if raw.ndim == 2 and raw.dtype.kind != "f":
+        return np.asarray(_mean_of_cells(raw)) if bayer_pattern else raw.astype(np.float32)
     pixels = raw.astype(np.float32) if raw.ndim == 2 else _mean_of_channels(raw)
     if raw.dtype.kind == "f":
         pixels[np.isinf(pixels)] = np.nan
-    if not bayer_pattern:
-        return pixels
-    # filter2D and not blur: blur keeps running sums, in which one NaN spoils the rest of its row.
-    cells: NDArray[np.float32] = cv2.filter2D(pixels, -1, _CELL_MEAN, anchor=(0, 0), borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(_mean_of_cells(pixels)) if bayer_pattern else pixels
+
+
+@njit(cache=True)
+def _mean_of_cells(mosaic: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the mean (h, w) of each pixel of a mosaic with those to the right, below, and both."""
+    height, width = mosaic.shape
+    cells = np.empty((height, width), dtype=np.float32)
+    quarter = np.float32(0.25)
+    for row in range(height):
+        upper, lower = mosaic[row], mosaic[row + 1 if row < height - 1 else row - 1]
+        for column in range(width - 1):
+            above = quarter * np.float32(upper[column]) + quarter * np.float32(upper[column + 1])
+            cells[row, column] = above + quarter * np.float32(lower[column]) + quarter * np.float32(lower[column + 1])
+        last = width - 1
+        above = quarter * np.float32(upper[last]) + quarter * np.float32(upper[last - 1])
+        cells[row, last] = above + quarter * np.float32(lower[last]) + quarter * np.float32(lower[last - 1])
     return cells
 
 

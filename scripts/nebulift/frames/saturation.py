@@ -79,11 +79,12 @@ def _is_clipped_at(maximum: float, finite: NDArray[Any]) -> bool:
     """
     is_float = finite.dtype.kind == "f"
     band = maximum * BAND if is_float else max(maximum * BAND, FEWEST_LEVELS)
-    near = finite[finite >= _in_type_of(finite, maximum - band)]
-    piled_up = int(np.count_nonzero(near == maximum))
+    piled_up = int(np.count_nonzero(finite == _in_type_of(finite, maximum)))
     adc_top = _near_adc_top(maximum) or (is_float and abs(maximum - 1) <= ADC_TOLERANCE)
     fewest, share = (4, 1 / 8) if adc_top else (32, 1 / 2)
-    return piled_up >= fewest and piled_up >= share * near.size
+    if piled_up < fewest:
+        return False
+    return piled_up >= share * int(np.count_nonzero(finite >= _in_type_of(finite, maximum - band)))
 
 
 def _in_type_of(values: NDArray[Any], level: float) -> float:

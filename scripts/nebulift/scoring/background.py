@@ -77,10 +77,8 @@ ROUNDING_NOISE_ADU = 0.29
 
 def measure_background(pixels: NDArray[np.float32], smallest_noise_adu: float = 0.0) -> Background:
     """Measure the background of float32 `pixels` (height, width) in ADU; NaN marks pixels without a value."""
-    invalid = ~np.isfinite(pixels)
-    has_invalid = bool(invalid.any())
-    if not has_invalid:
-        invalid = np.broadcast_to(np.False_, pixels.shape)  # takes no memory
+    invalid = _without_value(pixels)
+    has_invalid = any(invalid.strides)
     height, width = pixels.shape
     mesh = max(8, min(MESH_PX, height // 4, width // 4))
     step = _STEP if pixels.size >= _LARGE_PIXELS else 1
@@ -92,12 +90,11 @@ def measure_background(pixels: NDArray[np.float32], smallest_noise_adu: float = 
             without = None  # SEP leaves out cells of which it knows too little
     cell = mesh // step
     measured = sep.Background(sample, mask=without, bw=cell, bh=cell, fw=3, fh=3)
-    level = measured.back(dtype=np.float32)
-    noise = measured.rms(dtype=np.float32)
     coarse = max(1, cell // _MAP_CELLS_PER_MESH)
     size = (-(-sample.shape[1] // coarse), -(-sample.shape[0] // coarse))
-    level_map = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    noise_map = np.asarray(cv2.resize(noise, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    noise_map = _coarse(measured.rms(dtype=np.float32), size)
+    level = measured.back(dtype=np.float32)
+    level_map = _coarse(level, size)
     # Undithered and saturated cells have no scatter at all; nothing may be divided by zero.
     noise_adu = median(noise_map)
     if not noise_adu > 0:
@@ -120,6 +117,21 @@ def measure_background(pixels: NDArray[np.float32], smallest_noise_adu: float = 
         gradient_sigma=gradient,
         structure_sigma=structure,
     )
+
+
+def _without_value(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return the mask of pixels that are not finite; where there are none it takes no memory."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isfinite(pixels.sum()):  # or the sum is too large for its type
+            invalid = ~np.isfinite(pixels)
+            if invalid.any():
+                return invalid
+    return np.broadcast_to(np.False_, pixels.shape)
+
+
+def _coarse(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return an image averaged to a size, width and height."""
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _shape_of_mesh(mesh: NDArray[np.float32], noise_adu: float) -> tuple[float, float]:

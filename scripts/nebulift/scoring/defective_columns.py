@@ -21,8 +21,9 @@ def defective_columns(
     What is `masked` says nothing of them. What may be `trails` is a defect where it is no wider than one.
     """
     defects, _ = _differing(image, masked | trails)
-    on_trails, by = _differing(image, masked)
-    defects |= on_trails & (np.maximum(np.roll(by, _NARROW_PX), np.roll(by, -_NARROW_PX)) < _NARROW_SHARE * by)
+    if trails.any():
+        on_trails, by = _differing(image, masked)
+        defects |= on_trails & (np.maximum(np.roll(by, _NARROW_PX), np.roll(by, -_NARROW_PX)) < _NARROW_SHARE * by)
     defects = defects | np.roll(defects, 1) | np.roll(defects, -1)
     return np.broadcast_to(defects, image.shape)
 

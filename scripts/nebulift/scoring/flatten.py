@@ -94,7 +94,7 @@ def quantiles(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
     """Return the quantiles `share` and 1 - `share` of each column, and of how many values; 0 where there is none."""
     # What is sorted lies side by side in memory.
-    ordered = np.where(without.T, np.float32(np.inf), values.T)
+    ordered = np.ascontiguousarray(np.where(without.T, np.float32(np.inf), values.T))
     ordered.sort(axis=1)
     number = len(values) - np.count_nonzero(without, axis=0)
     columns = np.arange(values.shape[1])

@@ -45,8 +45,11 @@ def mask_compact(
     """
     foot = image > _FOOT_SIGMA
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(foot.view(np.uint8), connectivity=8)
+    # Little of the sky is bright: its pixels by their places are sooner gone through than all of them.
+    places = np.flatnonzero(foot)
+    patch_of = labels.ravel()[places]
     peak = np.zeros(count, dtype=np.float32)
-    np.maximum.at(peak, labels[foot], image[foot])
+    np.maximum.at(peak, patch_of, image.ravel()[places])
     compact = peak > _PEAK_SIGMA
     compact[0] = False
     compact[np.unique(labels[trails])] = False
@@ -59,7 +62,8 @@ def mask_compact(
         of_kind = compact & (peak > sigma) & (size == of_size)
         if not of_kind.any():
             continue
-        glowing = of_kind[labels].view(np.uint8)
+        glowing = np.zeros(image.shape, dtype=np.uint8)
+        glowing.ravel()[places[of_kind[patch_of]]] = 1
         masked |= cv2.dilate(glowing, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     cores = _cores(foot, labels, boxes, peak)
     for x, y, radius in cores:
@@ -101,7 +105,9 @@ def _cores(
     That is where the star is, however far its spikes and its bleeding reach; a trail is nowhere thicker.
     """
     depth = cv2.distanceTransform(foot.view(np.uint8), cv2.DIST_L2, 3)
-    row, column = np.nonzero((depth >= _CORE_PX) & (peak > _CORE_SIGMA)[labels])
+    row, column = np.nonzero(depth >= _CORE_PX)
+    bright = peak[labels[row, column]] > _CORE_SIGMA
+    row, column = row[bright], column[bright]
     order = np.lexsort((-depth[row, column], labels[row, column]))
     row, column = row[order], column[order]
     _, first = np.unique(labels[row, column], return_index=True)

@@ -20,7 +20,7 @@ from nebulift.frames.frame import Frame, UnreadableFrame
 from nebulift.frames.listing import ListedFrame
 from nebulift.frames.reading import read_frame
 from nebulift.nights.samples import sample_pixels, sample_stars, write_sample
-from nebulift.scoring.score import FrameScore, ScoringSettings, score_frame
+from nebulift.scoring.score import FrameScore, ScoringSettings, prepare_frame, score_prepared
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.tables import Row, TableError, read_table, write_table
 
@@ -127,14 +127,16 @@ def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDAr
     if read.metadata.image_type != "light":
         return {**row, "status": "skipped"}, None
     try:
-        score = score_frame(read, settings, in_place=True)
+        prepared = prepare_frame(read, settings, in_place=True)
+        del read  # its raw values would take memory all the while
+        score = score_prepared(prepared, settings)
         preview = make_preview(score)
     except Exception as error:  # one odd frame must never stop a night; the log keeps the whole story
         logger.exception("%r could not be measured", frame.name)
         if isinstance(error, _PASSING):
             row |= dict.fromkeys(known)
         return {**row, "error": f"could not be measured: {type(error).__name__}: {error}"}, None
-    row |= measurements(read, score)
+    row |= measurements(score, row["saturation_adu"])
     return {**row, "status": "scored", "preview": preview_name(frame.name)}, preview
 
 
@@ -150,10 +152,10 @@ def _metadata(frame: Frame) -> Row:
     }
 
 
-def measurements(frame: Frame, score: FrameScore) -> Row:
+def measurements(score: FrameScore, saturation_adu: float) -> Row:
     """Return the columns of the score table that were measured on the pixels."""
     background, stars = score.background, score.stars
-    height, width = score.hot.shape
+    height, width = score.residual.shape
     streaks = [
         [
             float(f"{streak.significance:.4g}"),
@@ -168,7 +170,7 @@ def measurements(frame: Frame, score: FrameScore) -> Row:
         "background_noise_adu": background.noise_adu,
         "background_gradient_sigma": background.gradient_sigma,
         "background_structure_sigma": background.structure_sigma,
-        "background_of_saturation": background.level_adu / frame.saturation_adu,
+        "background_of_saturation": background.level_adu / saturation_adu,
         "star_count": len(stars),
         "fwhm_px": stars.fwhm_px,
         "hfr_px": stars.hfr_px,
@@ -182,9 +184,9 @@ def measurements(frame: Frame, score: FrameScore) -> Row:
         "stars": write_sample(sample_stars(stars.x_px, stars.y_px, stars.flux_adu, stars.is_saturated, width, height)),
         "streaks": json.dumps(streaks),
         "saturated_fraction": score.saturated_fraction,
-        "hot_pixel_count": int(np.count_nonzero(score.hot)),
+        "hot_pixel_count": len(score.hot_places),
         "hot_pixel_fraction": score.hot_pixel_fraction,
-        "hot_pixels": write_sample(sample_pixels(score.hot)),
+        "hot_pixels": write_sample(sample_pixels(*np.divmod(score.hot_places, width)[::-1])),
         "cosmic_ray_count": stars.cosmic_rays,
         "dead_fraction": score.dead_fraction,
     }
