@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from nebulift.config import complete_config
 from nebulift.frames.frame import CaptureMetadata, Frame
 from nebulift.frames.luminance import luminance
+from nebulift.scoring.pieces import Piece
 from nebulift.scoring.score import FrameScore, score_frame
+from nebulift.scoring.search_image import SearchImage
 from nebulift.scoring.streaks import Streak
 from nebulift.simulate.lines import LineProfile, add_spikes, add_trail
 from nebulift.simulate.recipe import Trail
@@ -138,4 +140,25 @@ def beside_px(streak: Streak, trail: Trail) -> float:
     return max(
         abs((x - trail.x0) * dy - (y - trail.y0) * dx) / length
         for x, y in ((streak.x1_px, streak.y1_px), (streak.x2_px, streak.y2_px))
+    )
+
+
+def searched(values: Pixels, masked: NDArray[np.bool_] | None = None, *pieces: Piece) -> SearchImage:
+    """Return a search image of these values, without stars."""
+    nothing = np.zeros(values.shape, dtype=bool)
+    return SearchImage(
+        values=values,
+        structure=np.zeros_like(values),
+        masked=nothing if masked is None else masked,
+        masked_faint=nothing if masked is None else masked,
+        pieces=pieces,
+        trails=np.zeros(values.shape, dtype=bool),
+        winding_share=0.0,
+        bright_stars=np.empty((0, 3)),
+        spike_angles=None,
+        angles_of_each=np.empty(0),
+        star_fwhm=2.0,
+        star_angle=np.nan,
+        binning=1,
+        noise_adu=1.0,
     )

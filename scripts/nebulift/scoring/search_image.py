@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from nebulift.scoring.defective_columns import defective_columns
 from nebulift.scoring.flatten import flatten
 from nebulift.scoring.pieces import Piece, find_pieces
+from nebulift.scoring.sky_structure import sky_structure
 from nebulift.scoring.spikes import angles_of_each, mask_spikes, spike_angles
 from nebulift.scoring.star_mask import bright_stars, faint_sources, mask_compact, mask_cores, mask_faint
 from nebulift.scoring.star_subtraction import subtract_stars
 from nebulift.scoring.stars import Stars
-from nebulift.scoring.sky_structure import sky_structure
 
 _FINE_SIDE = 1200  # longest side of the image in which trails are measured: a faint trail is some pixels wide
 # All in pixels of that image.
@@ -28,14 +28,14 @@ _LONG_PIECE, _LONG_PIECE_PX = 0.6, 9  # of the shorter side; width of what belon
 class SearchImage:
     """A frame made ready for the search; all arrays but those of stars have its shape (rows, columns).
 
-    `values` are float32 in units of their noise, `structure` what of them is the sky's own. `masked` says nothing of trails, `masked_faint` is also what may be
-    faint stars: the pieces of a trail that is not fainter than these are among them. `pieces` are bright parts of
-    trails and `trails` their pixels, `winding_share` the share of pixels of what is bright and long but winds.
-    `bright_stars` (n, 4) are x, y, radius (0: small) and flux in ADU of stars with a glow and spikes, brightest first;
-    `spike_angles` are the directions of these in radians (None: not known), `angles_of_each` those that some of the
-    very brightest shows alone. `star_fwhm` is the width of stars here (0: unknown), `star_angle` the direction in
-    radians along which the mount has drawn them long (NaN: they are not), `binning` how many pixels of the frame one
-    pixel is wide, `noise_adu` the noise of one pixel in ADU.
+    `values` are float32 in units of their noise, `structure` what of them is the sky's own. `masked` says nothing of
+    trails, `masked_faint` is also what may be faint stars: the pieces of a trail that is not fainter than these are
+    among them. `pieces` are bright parts of trails and `trails` their pixels, `winding_share` the share of pixels of
+    what is bright and long but winds. `bright_stars` (n, 4) are x, y, radius (0: small) and flux in ADU of stars with
+    a glow and spikes, brightest first; `spike_angles` are the directions of these in radians (None: not known),
+    `angles_of_each` those that some of the very brightest shows alone. `star_fwhm` is the width of stars here (0:
+    unknown), `star_angle` the direction in radians along which the mount has drawn them long (NaN: they are not),
+    `binning` how many pixels of the frame one pixel is wide, `noise_adu` the noise of one pixel in ADU.
     """
 
     values: NDArray[np.float32]

@@ -26,20 +26,21 @@ def sky_structure(values: NDArray[np.float32], masked: NDArray[np.bool_]) -> NDA
     """
     rows, columns = values.shape
     size = (-(-columns // _CELL_PX), -(-rows // _CELL_PX))
-    padding = ((0, size[1] * _CELL_PX - rows), (0, size[0] * _CELL_PX - columns))
-    valid = np.pad((~masked).astype(np.float32), padding)
-    light = np.pad(np.where(masked, np.float32(0), np.clip(values, *_CLIP)), padding)
+    beyond = ((0, size[1] * _CELL_PX - rows), (0, size[0] * _CELL_PX - columns))
+    valid = np.pad((~masked).astype(np.float32), beyond)
+    light = np.pad(np.where(masked, np.float32(0), np.clip(values, *_CLIP)), beyond)
     weight = np.asarray(cv2.resize(valid, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     cells = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     weight[weight < _FEWEST_KNOWN] = 0
-    cells = np.where(weight > 0, cells, np.float32(0))
+    cells[weight == 0] = 0
     structure = np.zeros_like(cells)
     finer = cells / np.maximum(weight, np.float32(1e-6))
     noise, width = 0.0, 0.0
     for number, smoothing in enumerate(_SMOOTHING):
         coarser = _blurred(cells, smoothing) / np.maximum(_blurred(weight, smoothing), np.float32(1e-3))
-        plane = np.where(weight > 0, finer - coarser, np.float32(0)) if not number else finer - coarser
-        known = weight if not number else np.ones_like(weight)
+        plane = np.asarray(finer - coarser, dtype=np.float32)
+        known = np.ones_like(weight) if number else weight
+        plane[known == 0] = 0
         energy = _blurred(plane**2 * known, _AROUND) / np.maximum(_blurred(known, _AROUND), np.float32(1e-3))
         share = _of_white_noise(width, smoothing)
         if not number:
