@@ -25,8 +25,8 @@ _STRAIGHT_SHARE = 0.6  # of a line: no filament is straight for so long
 _LIKE_FAINT_STARS = 1.2
 # Share of the pixels from which on a frame is full of filaments: there a line must be as long as
 # this share of the shorter side, for pieces of filaments may be straight, and hardly wider than stars if it is faint.
-_FILAMENTS, _STRAIGHT_AMONG_FILAMENTS = 0.01, 0.6
-_SLIM_FWHM, _SLIM_PX, _PLAIN_SIGMA = 2.0, 3.0, 20.0
+_FILAMENTS, _STRAIGHT_AMONG_FILAMENTS = 0.01, 0.75
+_SLIM_FWHM, _SLIM_PX, _PLAIN_SIGMA = 1.5, 3.0, 20.0
 _HALF_WIDTHS = (1, 3, 7)  # of strips: 3, 7 and 15 lanes
 _PARTS = 12
 _LIT_SHARE = 0.75  # of the parts of a trail; some pass behind stars
