@@ -30,6 +30,7 @@ class Shapes:
     position_angle_deg: float = math.nan
     elongation_order: float = math.nan
     fwhm_tilt: float = math.nan
+    flatness: float = math.nan
 
 
 def measure_shapes(
@@ -46,7 +47,8 @@ def measure_shapes(
     else:
         widths = np.array([_fwhm(residual, star) for star in moments])
         fwhm = float(np.median(widths[np.isfinite(widths)])) if np.isfinite(widths).any() else math.nan
-    return Shapes(fwhm, *_elongation(moments, common, residual.shape), tilt)
+    flatness = math.nan if common is None else common.flatness
+    return Shapes(fwhm, *_elongation(moments, common, residual.shape), tilt, flatness)
 
 
 def _fwhm(residual: NDArray[np.float32], star: NDArray[np.float64]) -> float:

@@ -21,6 +21,8 @@ _LARGE_PIXELS = 3_000_000
 _APART, _NEIGHBOUR_FLUX, _FEWEST_ALONE = 3.0, 0.1, 20
 _SHAPE_STARS = 80  # the shape of the optics is known from so many; more only cost time
 _APERTURE_FWHM = 2.0  # radius: wide enough that a change of focus leaves the light
+# Where the brightest are so much larger than most, what is fainter by that share of their light is pieces of stars.
+_BRIGHTEST, _PIECES, _PIECE_FLUX = 5, 2.0, 0.05
 _SMOOTHING = np.array([0.25, 0.5, 0.25])  # as SExtractor's default
 _SMOOTH_NOISE = 0.375  # what it leaves of the noise
 _GRID = 4  # cells along each side for the evenness of the field
@@ -41,6 +43,8 @@ class Stars:
     1: all along one direction), `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu`
     and `flux_50th_adu` (of the 15th and 50th brightest star). `empty_cells` is the share of 16 equal cells holding
     fewer than a quarter of the median cell's stars. `cosmic_rays` counts what was found but is too sharp for a star.
+    `flatness` is the radius at 0.8 of the peak over that at half of it, of the mean star: out of focus it comes near
+    to 1, see `nebulift.scoring.half_maximum.flatness_of`.
     """
 
     x_px: NDArray[np.float64]
@@ -58,6 +62,7 @@ class Stars:
     flux_50th_adu: float
     empty_cells: float
     cosmic_rays: int = 0
+    flatness: float = math.nan
 
     def __len__(self) -> int:
         return len(self.x_px)
@@ -102,6 +107,7 @@ def find_stars(
     chosen = _alone(order[(whole & ~is_saturated)[order]], objects, x, y, binning)[:_SHAPE_STARS]
     if len(chosen) < 3:  # better a clipped star than none
         chosen = order[whole[order]][:_SHAPE_STARS]
+    chosen = _whole_stars(chosen, objects)
     size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
     shapes = measure_shapes(residual, x[chosen], y[chosen], size, background.noise_adu)
 
@@ -131,6 +137,7 @@ def find_stars(
         flux_50th_adu=_of_rank(flux, 50),
         empty_cells=_empty_cells(x, y, residual.shape),
         cosmic_rays=int(is_cosmic_ray.sum()),
+        flatness=shapes.flatness,
     )
 
 
@@ -152,6 +159,17 @@ def _alone(
     flux = objects["flux"].astype(np.float64)
     alone = candidates[are_alone(x, y, flux, candidates.astype(np.int64), reach, _NEIGHBOUR_FLUX)]
     return alone if len(alone) >= _FEWEST_ALONE else candidates
+
+
+def _whole_stars(chosen: NDArray[np.intp], objects: NDArray[np.void]) -> NDArray[np.intp]:
+    """Leave out the faint ones, brightest first, where most are far smaller than the brightest.
+
+    Far out of focus a faint star is so thin that noise alone makes pieces of it.
+    """
+    size, flux = objects["a"][chosen], objects["flux"][chosen]
+    if len(chosen) <= _BRIGHTEST or np.median(size[:_BRIGHTEST]) < _PIECES * np.median(size):
+        return chosen
+    return np.asarray(chosen[flux >= _PIECE_FLUX * flux[_BRIGHTEST - 1]])
 
 
 def _extract(image: NDArray[np.float32], binning: int, background: Background, sigma: float) -> NDArray[np.void]:

@@ -21,6 +21,7 @@ from nebulift.frames.listing import ListedFrame
 from nebulift.frames.reading import read_frame
 from nebulift.nights.samples import sample_pixels, sample_stars, write_sample
 from nebulift.scoring.score import FrameScore, ScoringSettings, score_frame
+from nebulift.scoring.seeing import fwhm_beyond_seeing
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.tables import Row, TableError, read_table, write_table
 
@@ -171,11 +172,13 @@ def measurements(frame: Frame, score: FrameScore) -> Row:
         "background_of_saturation": background.level_adu / frame.saturation_adu,
         "star_count": len(stars),
         "fwhm_px": stars.fwhm_px,
+        "fwhm_beyond_seeing_px": fwhm_beyond_seeing(stars.fwhm_px, frame.metadata.pixel_scale_arcsec),
         "hfr_px": stars.hfr_px,
         "eccentricity": stars.eccentricity,
         "position_angle_deg": stars.position_angle_deg,
         "elongation_order": stars.elongation_order,
         "fwhm_tilt": stars.fwhm_tilt,
+        "star_flatness": stars.flatness,
         "flux_15th_adu": stars.flux_15th_adu,
         "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
