@@ -147,6 +147,7 @@ def score_row(frame: str = "a.fits", **changes: Any) -> Row:
         "elongation_order": 0.1,
         "fwhm_tilt": 0.05,
         "star_flatness": 0.55,
+        "arc_fraction": 0.0,
         "flux_15th_adu": 50000.0,
         "flux_50th_adu": 50000.0,
         "empty_cells": 0.0,

@@ -149,7 +149,7 @@ def test_weak_evidence_is_marked_as_such() -> None:
 
 @pytest.mark.parametrize(("order", "word"), [(0.95, "tracking"), (0.2, "optics"), (None, "tracking")])
 def test_what_draws_out_stars_is_told_by_their_directions(order: float | None, word: str) -> None:
-    values = {"eccentricity": 0.95, "eccentricity_excess": 0.9, "elongation_order": order}
+    values = {"eccentricity": 0.95, "elongation_ratio": 1.9, "elongation_order": order}
     absolute, excess = run_checks(values, DEFAULT_LIMITS)
     assert absolute.reason(0.3).startswith(f"{word}: eccentricity 0.95")
     assert excess.reason(0.3).startswith("tracking: "), "this one is measured in one direction alone"

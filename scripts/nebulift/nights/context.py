@@ -36,11 +36,12 @@ class Context:
     `group` names the frames it was compared with and `group_frames` counts them; `evidence` is "night" where it was
     compared, and "frame alone", which is weaker, where the group is too small. `transparency` is the light of the stars
     that it shares with the group's clear frames, after the air's extinction, and `hidden_fraction` the share of the
-    field in which they are dimmed. `star_count_ratio` (allowing for chance and for a brighter sky), `fwhm_ratio`
-    (at the same airmass) and `background_ratio` are relative to the group; `depth_loss_mag` is what of the faintest
-    stars is lost against its best frames. The excesses are what the group's own frames do not show: of the sky's
-    structure, of elongation in one direction (`eccentricity_excess`) and in many (`uneven_eccentricity_excess`), of
-    the tilt. `background_bump` is the sky against its slow way through the night.
+    field in which they are dimmed. `star_count_ratio` (allowing for chance and for a brighter sky), `fwhm_ratio` (at
+    the same airmass) and `background_ratio` are relative to the group; `depth_loss_mag` is what of the faintest stars
+    is lost against its best frames. `elongation_ratio` is how many times longer in one direction its stars are than the
+    group's are wide. The excesses are what the group's own frames do not show: of the sky's structure, of elongation in
+    many directions (`uneven_eccentricity_excess`), of the tilt. `background_bump` is the sky against its slow way
+    through the night.
     `streak_significance` leaves out lines that stay on the detector or in the sky; `persistent_streaks` counts these.
     `hot_pixel_persistence` is the share of its hot pixels that other frames of the camera show.
     """
@@ -57,7 +58,7 @@ class Context:
     background_ratio: float | None
     background_bump: float | None
     background_structure_excess_sigma: float | None
-    eccentricity_excess: float | None
+    elongation_ratio: float | None
     uneven_eccentricity_excess: float | None
     streak_significance: float | None
     persistent_streaks: int
@@ -114,7 +115,7 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
                 background_ratio=_ratio(row["background_adu"], sky),
                 background_bump=bump,
                 background_structure_excess_sigma=_difference(row["background_structure_sigma"], structure),
-                eccentricity_excess=shape.common,
+                elongation_ratio=shape.ratio,
                 uneven_eccentricity_excess=shape.uneven,
                 streak_significance=max((significance for significance, *_ in streaks), default=0.0),
                 persistent_streaks=len(listed) - len(streaks),

@@ -8,6 +8,7 @@ import numpy as np
 import sep
 from numpy.typing import NDArray
 
+from nebulift.scoring.arcs import arc_fraction
 from nebulift.scoring.background import Background, enlarged
 from nebulift.scoring.isolation import are_alone
 from nebulift.scoring.robust import standard_deviation_from_mad
@@ -36,15 +37,16 @@ _SHARPER = 2.2
 class Stars:
     """The stars of one frame, brightest first.
 
-    `x_px`, `y_px` (float64, pixel centres at whole numbers), `flux_adu` (aperture sum above the background),
-    `peak_adu` (above the background), `is_saturated`, all of length n. NaN where there is too little to measure:
-    `fwhm_px`, `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg`
-    (of the common elongation, from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way,
-    1: all along one direction), `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu`
-    and `flux_50th_adu` (of the 15th and 50th brightest star). `empty_cells` is the share of 16 equal cells holding
-    fewer than a quarter of the median cell's stars. `cosmic_rays` counts what was found but is too sharp for a star.
-    `flatness` is the radius at 0.8 of the peak over that at half of it, of the mean star: out of focus it comes near
-    to 1, see `nebulift.scoring.half_maximum.flatness_of`.
+    `x_px`, `y_px` (float64, pixel centres at whole numbers), `flux_adu` (aperture sum above the background), `peak_adu`
+    (above the background), `is_saturated`, all of length n. NaN where there is too little to measure: `fwhm_px`,
+    `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg` (of the common elongation,
+    from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way, 1: all along one direction),
+    `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu` and `flux_50th_adu` (of the
+    15th and 50th brightest star). `empty_cells` is the share of 16 equal cells holding fewer than a quarter of the
+    median cell's stars. `cosmic_rays` counts what was found but is too sharp for a star. `flatness` is the radius at
+    0.8 of the peak over that at half of it, of the mean star: out of focus it comes near to 1, see
+    `nebulift.scoring.half_maximum.flatness_of`. `arc_fraction` is the share of what was found that lies in arcs about
+    one centre, see `nebulift.scoring.arcs.arc_fraction`.
     """
 
     x_px: NDArray[np.float64]
@@ -63,6 +65,7 @@ class Stars:
     empty_cells: float
     cosmic_rays: int = 0
     flatness: float = math.nan
+    arc_fraction: float = math.nan
 
     def __len__(self) -> int:
         return len(self.x_px)
@@ -94,6 +97,7 @@ def find_stars(
     from `star_image`. Cosmic rays and pieces of trails are left out.
     """
     objects = _extract(image, binning, background, sigma)
+    arcs = arc_fraction(image, objects)
     x, y = (_full_frame(objects[axis], binning) for axis in ("x", "y"))
     peak_x, peak_y = (_full_frame(objects[axis], binning) for axis in ("xpeak", "ypeak"))
     is_saturated = _beside(saturated, peak_x, peak_y)
@@ -138,6 +142,7 @@ def find_stars(
         empty_cells=_empty_cells(x, y, residual.shape),
         cosmic_rays=int(is_cosmic_ray.sum()),
         flatness=shapes.flatness,
+        arc_fraction=arcs,
     )
 
 

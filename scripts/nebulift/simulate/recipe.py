@@ -43,6 +43,17 @@ class Occlusion(NamedTuple):
     """Its own level over that of the sky at the frame's centre."""
 
 
+class FieldTurn(NamedTuple):
+    """A turn of the field while the shutter is open: a slipping mount, a polar axis far off, a rotator that moves."""
+
+    angle_deg: float
+    """Counter-clockwise, evenly through the exposure; each star draws an arc about the centre."""
+    x: float
+    """Centre of the turn, 0 to 1 across the frame; it may lie outside."""
+    y: float
+    """The same from the first row to the last."""
+
+
 @dataclass(frozen=True)
 class Trail:
     """A straight trail from (x0, y0) to (x1, y1) in pixels of the frame; the ends may lie outside of it."""
@@ -120,6 +131,8 @@ class FrameRecipe:
     moon: float = 1.0
     """Sky level over a dark sky's, by the moon alone; 1 = none."""
     occlusion: Occlusion | None = None
+    turn: FieldTurn | None = None
+    """Only where it is seen: with it the frame counts as badly tracked."""
 
     @property
     def artifacts(self) -> tuple[str, ...]:
@@ -128,7 +141,7 @@ class FrameRecipe:
             "cloud": self.transparency < CLOUD_TRANSPARENCY or self._bank_is_seen(),
             "streak": any(trail.peak_sigma > 0 for trail in self.trails),
             "defocus": self.defocus_px >= DEFOCUS_LIMIT_PX,
-            "tracking": self.tracking_px >= TRACKING_LIMIT_PX,
+            "tracking": self.tracking_px >= TRACKING_LIMIT_PX or self.turn is not None,
             "twilight": self.twilight >= TWILIGHT_NOTED,
             "occlusion": self.occlusion is not None and self.occlusion.share >= OCCLUSION_LIMIT,
         }

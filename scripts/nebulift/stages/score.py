@@ -179,6 +179,7 @@ def measurements(frame: Frame, score: FrameScore) -> Row:
         "elongation_order": stars.elongation_order,
         "fwhm_tilt": stars.fwhm_tilt,
         "star_flatness": stars.flatness,
+        "arc_fraction": stars.arc_fraction,
         "flux_15th_adu": stars.flux_15th_adu,
         "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
