@@ -193,7 +193,7 @@ def test_an_elongation_counts_by_its_direction(angle_deg: float, most: float, le
     assert least <= elongation(context) <= most
 
 
-@pytest.mark.parametrize("width_px", [2.0, 3.0, 12.0])
+@pytest.mark.parametrize("width_px", [4.5, 12.0])
 def test_what_counts_is_the_length_against_the_groups_width(width_px: float) -> None:
     # A line of 0.8 widths: as long as that is across sharper stars too, it loses the same resolution.
     def drawn_out(own: float) -> dict[str, float]:
@@ -208,6 +208,22 @@ def test_what_counts_is_the_length_against_the_groups_width(width_px: float) -> 
     *_, usual, sharp = night_context(rows, GROUP)
     assert elongation(usual) == pytest.approx(math.hypot(1, 0.8), abs=0.01)
     assert elongation(sharp) == pytest.approx(elongation(usual), abs=0.01)
+
+
+def test_what_the_pixels_do_not_sample_counts_as_three_of_them() -> None:
+    narrow = {"fwhm_px": 1.5, "eccentricity": 0.0, "elongation_order": 1.0}
+    drawn_out = narrow | {"fwhm_px": math.sqrt(1.5 * 3.0), "eccentricity": math.sqrt(0.75)}
+    *_, context = night_context(night(*[narrow] * 9, drawn_out), GROUP)
+    assert elongation(context) == pytest.approx(math.sqrt(1 + (9 - 2.25) / 9), abs=0.01)
+    assert context.elongation == pytest.approx(math.sqrt(1 + (9 - 2.25) / 9), abs=0.01)
+
+
+def test_the_elongation_of_a_frame_by_itself() -> None:
+    long = {"fwhm_px": math.sqrt(4.0 * 10.0), "eccentricity": math.sqrt(1 - 0.16), "elongation_order": 1.0}
+    one, none, unknown = night_context(night(long, {"eccentricity": 0.0}, {"fwhm_px": None}), GROUP)
+    assert one.elongation == pytest.approx(2.5)
+    assert none.elongation == pytest.approx(1.0)
+    assert unknown.elongation is None
 
 
 def test_a_mount_that_wanders_all_night_is_usual_and_a_knock_is_not() -> None:

@@ -43,7 +43,7 @@ CHECKS = (
     ),
     Check("star_flatness", 0.55, "focus", "flatness of the stars' tops", only_review=True, unless="fwhm_ratio"),
     Check("fwhm_tilt_excess", 0.0, "optics", "tilt above the group's", only_review=True),
-    Check("eccentricity", 0.4, "tracking", "eccentricity", unordered="optics"),
+    Check("elongation", 1.1, "tracking", "length of the stars over their width", unordered="optics"),
     Check("arc_fraction", 0.0, "tracking", "share of the stars drawn to arcs"),
     Check("elongation_ratio", 1.0, "tracking", "length in one direction against the group's width"),
     Check("uneven_eccentricity_excess", 0.0, "optics", "uneven eccentricity above the group's", only_review=True),

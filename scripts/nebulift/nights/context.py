@@ -10,7 +10,7 @@ import numpy as np
 
 from nebulift.nights.depth import depth_losses
 from nebulift.nights.detector_lines import persistent_streaks
-from nebulift.nights.elongation import Elongation, elongations
+from nebulift.nights.elongation import Elongation, elongations, own_elongation
 from nebulift.nights.order import capture_order
 from nebulift.nights.registration import Placement
 from nebulift.nights.sharpness import fwhm_ratios
@@ -38,10 +38,10 @@ class Context:
     that it shares with the group's clear frames, after the air's extinction, and `hidden_fraction` the share of the
     field in which they are dimmed. `star_count_ratio` (allowing for chance and for a brighter sky), `fwhm_ratio` (at
     the same airmass) and `background_ratio` are relative to the group; `depth_loss_mag` is what of the faintest stars
-    is lost against its best frames. `elongation_ratio` is how many times longer in one direction its stars are than the
-    group's are wide. The excesses are what the group's own frames do not show: of the sky's structure, of elongation in
-    many directions (`uneven_eccentricity_excess`), of the tilt. `background_bump` is the sky against its slow way
-    through the night.
+    is lost against its best frames. `elongation` is how many times longer than wide its stars are, `elongation_ratio`
+    how many times longer in one direction than the group's are wide. The excesses are what the group's own frames do
+    not show: of the sky's structure, of elongation in many directions (`uneven_eccentricity_excess`), of the tilt.
+    `background_bump` is the sky against its slow way through the night.
     `streak_significance` leaves out lines that stay on the detector or in the sky; `persistent_streaks` counts these.
     `hot_pixel_persistence` is the share of its hot pixels that other frames of the camera show.
     """
@@ -58,6 +58,7 @@ class Context:
     background_ratio: float | None
     background_bump: float | None
     background_structure_excess_sigma: float | None
+    elongation: float | None
     elongation_ratio: float | None
     uneven_eccentricity_excess: float | None
     streak_significance: float | None
@@ -115,6 +116,7 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
                 background_ratio=_ratio(row["background_adu"], sky),
                 background_bump=bump,
                 background_structure_excess_sigma=_difference(row["background_structure_sigma"], structure),
+                elongation=own_elongation(row),
                 elongation_ratio=shape.ratio,
                 uneven_eccentricity_excess=shape.uneven,
                 streak_significance=max((significance for significance, *_ in streaks), default=0.0),
