@@ -8,6 +8,8 @@ import cv2
 
 CLOUD_TRANSPARENCY = 0.88
 """A veil is a cloud below this: photometric nights wander by a few per cent."""
+SEEN_ON_PX = 3.0
+"""FWHM of the stars on which the limits of focus and tracking are seen."""
 DEFOCUS_LIMIT_PX = 2.0
 """A blur disc of this radius widens a star of FWHM 3 px by a quarter; less passes as seeing."""
 TRACKING_LIMIT_PX = 3.0
