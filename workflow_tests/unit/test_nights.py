@@ -264,6 +264,19 @@ def test_stars_that_widen_as_the_target_sinks_are_in_focus() -> None:
     assert (far.fwhm_ratio or 0.0) > 1.5, "the air explains no more than it can do"
 
 
+def test_what_the_camera_draws_on_every_sky_is_no_cloud_on_a_dark_one() -> None:
+    # A glow of 15 ADU, and a moon that rises from the tenth frame on.
+    noise = [10.0] * 10 + [20.0] * 20 + [40.0] * 5
+    rows = night(*({"background_noise_adu": adu, "background_structure_sigma": 15 / adu} for adu in noise))
+    # A cloud makes the sky uneven by as much again, on the dark sky as on the bright one.
+    for cloudy in (4, 20):
+        rows[cloudy]["background_structure_sigma"] *= 2.2
+    told = [context.background_structure_excess_sigma or 0.0 for context in night_context(rows, GROUP)]
+    assert told[4] > 1.5
+    assert told[20] > 0.8
+    assert max(value for frame, value in enumerate(told) if frame not in (4, 20)) < 0.01
+
+
 def test_depth_is_lost_to_a_bright_sky_and_to_thin_light_alike() -> None:
     bright = {"background_noise_adu": 20.0 * math.sqrt(10)}
     thin = {"stars": star_list(light=0.5)}

@@ -14,6 +14,7 @@ from nebulift.nights.elongation import Elongation, elongations, own_elongation
 from nebulift.nights.order import capture_order
 from nebulift.nights.registration import Placement
 from nebulift.nights.sharpness import fwhm_ratios
+from nebulift.nights.structure import structure_excesses
 from nebulift.nights.transparency import Clearness, group_clearness
 from nebulift.nights.trend import hot_pixel_persistence, hours_of, sky_bumps
 from nebulift.tables import Row
@@ -89,18 +90,18 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
     for name, members in groups.items():
         rows = [scores[index] for index in members]
         large = len(rows) >= smallest_group
+        nothing: list[float | None] = [None] * len(rows)
         clear_count = _quantile((_count_at_unit_noise(row) for row in rows), _CLEAR_QUANTILE) if large else None
         sky = _quantile((row["background_adu"] for row in rows), 0.5) if large else None
-        structure = _quantile((row["background_structure_sigma"] for row in rows), 0.5) if large else None
+        structures = structure_excesses(rows) if large else nothing
         tilt = _usual(rows, "fwhm_tilt") if large else None
         airs = [clearness.get(index, Clearness()) for index in members]
-        nothing: list[float | None] = [None] * len(rows)
         bumps = sky_bumps([row["background_adu"] for row in rows]) if large else nothing
         widths = fwhm_ratios(rows) if large else nothing
         depths = depth_losses(rows, [air.transparency for air in airs]) if large else nothing
         shapes = elongations(rows) if large else [Elongation()] * len(rows)
-        compared = zip(members, rows, airs, bumps, widths, depths, shapes, strict=True)
-        for index, row, air, bump, width, depth, shape in compared:
+        compared = zip(members, rows, airs, bumps, structures, widths, depths, shapes, strict=True)
+        for index, row, air, bump, structure, width, depth, shape in compared:
             listed = json.loads(row["streaks"])
             streaks = [streak for number, streak in enumerate(listed) if (index, number) not in persistent]
             contexts[index] = Context(
@@ -115,7 +116,7 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
                 fwhm_tilt_excess=_beyond_chance(row, "fwhm_tilt", tilt),
                 background_ratio=_ratio(row["background_adu"], sky),
                 background_bump=bump,
-                background_structure_excess_sigma=_difference(row["background_structure_sigma"], structure),
+                background_structure_excess_sigma=structure,
                 elongation=own_elongation(row),
                 elongation_ratio=shape.ratio,
                 uneven_eccentricity_excess=shape.uneven,
