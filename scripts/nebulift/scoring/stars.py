@@ -10,20 +10,15 @@ from numpy.typing import NDArray
 
 from nebulift.scoring.arcs import arc_fraction
 from nebulift.scoring.background import Background, enlarged
-from nebulift.scoring.isolation import are_alone
 from nebulift.scoring.robust import standard_deviation_from_mad
+from nebulift.scoring.shape_stars import choose_for_shape
 from nebulift.scoring.shapes import measure_shapes
 
 # Room for rich fields, on which SEP gives up by default: as much as it takes, for all of it is written to at once.
 _PIXEL_STACKS = (400_000, 1_600_000, 6_400_000, 25_600_000)
 _SUB_OBJECTS = 8_192
 _LARGE_PIXELS = 3_000_000
-# Neighbours are sought out to so many FWHM, and count from a share of the star's light.
-_APART, _NEIGHBOUR_FLUX, _FEWEST_ALONE = 3.0, 0.1, 20
-_SHAPE_STARS = 80  # the shape of the optics is known from so many; more only cost time
 _APERTURE_FWHM = 2.0  # radius: wide enough that a change of focus leaves the light
-# Where the brightest are so much larger than most, what is fainter by that share of their light is pieces of stars.
-_BRIGHTEST, _PIECES, _PIECE_FLUX = 5, 2.0, 0.05
 _SMOOTHING = np.array([0.25, 0.5, 0.25])  # as SExtractor's default
 _SMOOTH_NOISE = 0.375  # what it leaves of the noise
 _GRID = 4  # cells along each side for the evenness of the field
@@ -106,12 +101,7 @@ def find_stars(
     objects, x, y, is_saturated = objects[kept], x[kept], y[kept], is_saturated[kept]
     peak = _peak(residual, peak_x[kept], peak_y[kept])
 
-    whole = (objects["flag"] & sep.OBJ_TRUNC) == 0
-    order = np.argsort(-objects["flux"], kind="stable")
-    chosen = _alone(order[(whole & ~is_saturated)[order]], objects, x, y, binning)[:_SHAPE_STARS]
-    if len(chosen) < 3:  # better a clipped star than none
-        chosen = order[whole[order]][:_SHAPE_STARS]
-    chosen = _whole_stars(chosen, objects)
+    chosen = choose_for_shape(objects, x, y, is_saturated, binning)
     size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
     shapes = measure_shapes(residual, x[chosen], y[chosen], size, background.noise_adu)
 
@@ -144,37 +134,6 @@ def find_stars(
         flatness=shapes.flatness,
         arc_fraction=arcs,
     )
-
-
-def _alone(
-    candidates: NDArray[np.intp],
-    objects: NDArray[np.void],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    binning: int,
-) -> NDArray[np.intp]:
-    """Return the candidates without a neighbour in their light, in their order; all where few are alone.
-
-    In the middle of a cluster what looks like one broad star is several.
-    """
-    candidates = candidates[: 5 * _SHAPE_STARS]
-    if len(candidates) <= _FEWEST_ALONE:
-        return candidates
-    reach = _APART * max(2.355 * float(np.median(objects["a"][candidates])) * binning, 2.0)
-    flux = objects["flux"].astype(np.float64)
-    alone = candidates[are_alone(x, y, flux, candidates.astype(np.int64), reach, _NEIGHBOUR_FLUX)]
-    return alone if len(alone) >= _FEWEST_ALONE else candidates
-
-
-def _whole_stars(chosen: NDArray[np.intp], objects: NDArray[np.void]) -> NDArray[np.intp]:
-    """Leave out the faint ones, brightest first, where most are far smaller than the brightest.
-
-    Far out of focus a faint star is so thin that noise alone makes pieces of it.
-    """
-    size, flux = objects["a"][chosen], objects["flux"][chosen]
-    if len(chosen) <= _BRIGHTEST or np.median(size[:_BRIGHTEST]) < _PIECES * np.median(size):
-        return chosen
-    return np.asarray(chosen[flux >= _PIECE_FLUX * flux[_BRIGHTEST - 1]])
 
 
 def _extract(image: NDArray[np.float32], binning: int, background: Background, sigma: float) -> NDArray[np.void]:
