@@ -105,7 +105,7 @@ def test_a_reason_has_the_digits_that_it_needs(value: float, limits: Limits, thr
 
 
 def test_what_was_not_measured_says_nothing() -> None:
-    values = {"fwhm_ratio": None, "eccentricity": math.nan, "transparency": math.inf, "star_count": 5.0}
+    values = {"fwhm_ratio": None, "elongation": math.nan, "transparency": math.inf, "star_count": 5.0}
     assert [found.check.column for found in run_checks(values, DEFAULT_LIMITS)] == ["star_count"]
     assert run_checks({}, DEFAULT_LIMITS) == []
 
@@ -139,7 +139,8 @@ def test_weak_evidence_is_marked_as_such() -> None:
         "background_bump",
         "background_ratio",
         "depth_loss_mag",
-        "fwhm_px",
+        "fwhm_beyond_seeing_px",
+        "star_flatness",
         "fwhm_tilt_excess",
         "uneven_eccentricity_excess",
         "star_count",
@@ -148,7 +149,7 @@ def test_weak_evidence_is_marked_as_such() -> None:
 
 @pytest.mark.parametrize(("order", "word"), [(0.95, "tracking"), (0.2, "optics"), (None, "tracking")])
 def test_what_draws_out_stars_is_told_by_their_directions(order: float | None, word: str) -> None:
-    values = {"eccentricity": 0.95, "eccentricity_excess": 0.9, "elongation_order": order}
+    values = {"elongation": 2.9, "elongation_ratio": 1.9, "elongation_order": order}
     absolute, excess = run_checks(values, DEFAULT_LIMITS)
-    assert absolute.reason(0.3).startswith(f"{word}: eccentricity 0.95")
+    assert absolute.reason(0.3).startswith(f"{word}: length of the stars over their width 2.9")
     assert excess.reason(0.3).startswith("tracking: "), "this one is measured in one direction alone"

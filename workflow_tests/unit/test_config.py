@@ -165,12 +165,12 @@ def test_two_nights_of_one_name_are_refused() -> None:
         ("label: {clean_threshold: 2}", "label: clean_threshold: 2 is out of range: from 0 to 1"),
         ("label: {clean_threshold: .nan}", "label: clean_threshold: nan is not a number that can be used"),
         (
-            "label: {limits: {eccentricity: {clean: 0.8, contaminated: .inf}}}",
-            "label: limits: eccentricity: contaminated: inf is not a number that can be used",
+            "label: {limits: {elongation: {clean: 1.8, contaminated: .inf}}}",
+            "label: limits: elongation: contaminated: inf is not a number that can be used",
         ),
         (
-            "label: {limits: {eccentricity: {clean: 0.8}}}",
-            "label: limits: eccentricity: contaminated must be given",
+            "label: {limits: {elongation: {clean: 1.8}}}",
+            "label: limits: elongation: contaminated must be given",
         ),
         (
             "dataset: {validation_fraction: 0}",

@@ -111,6 +111,23 @@ def test_exposure(value: Any, expected: float | None) -> None:
     assert metadata(EXPTIME=value).exposure_s == expected
 
 
+@pytest.mark.parametrize(
+    ("cards", "expected"),
+    [
+        ({"PIXSCALE": 1.25}, 1.25),
+        ({"SCALE": 2.67, "SECPIX1": 2.66}, 2.67),
+        ({"PIXSCALE": 0, "SECPIX": "0.9 arcsec"}, 0.9),
+        ({"XPIXSZ": 3.76, "FOCALLEN": 530.0}, 1.4633),
+        ({"PIXSCALE": 1.5, "XPIXSZ": 3.76, "FOCALLEN": 530.0}, 1.5),
+        ({"XPIXSZ": 3.76}, None),
+        ({"XPIXSZ": 3.76, "FOCALLEN": 0}, None),
+        ({}, None),
+    ],
+)
+def test_how_much_sky_a_pixel_is(cards: dict[str, Any], expected: float | None) -> None:
+    assert metadata(**cards).pixel_scale_arcsec == (expected and pytest.approx(expected, rel=1e-4))
+
+
 def test_the_next_keyword_is_asked_when_one_makes_no_sense() -> None:
     assert metadata(EXPTIME=-1, EXPOSURE="20.0").exposure_s == 20
     assert metadata(FILTER="", FILTER1="gp").filter == "gp"

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,15 @@ from unit.builders import is_true_as_printed, label_settings, score_row, star_li
 
 CLOUD = {"star_count": 60, "stars": star_list(light=0.18)}
 TRAIL = {"streaks": json.dumps([[40.0, 0.0, 100.0, 900.0, 600.0, 2.0, 50.0]])}
-OVAL = {"eccentricity": 0.95, "elongation_order": 1.0}
+# Twice as long as wide: 4 px and 8 px.
+OVAL = {"fwhm_px": math.sqrt(32.0), "eccentricity": math.sqrt(0.75), "elongation_order": 1.0}
 # Those that the tests speak of, so that a better calibration of the defaults fails none of them.
 LIMITS = {
     "streak_significance": {"clean": 11.0, "contaminated": 15.0},
     "transparency": {"clean": 0.75, "contaminated": 0.55},
     "background_ratio": {"clean": 4.0, "contaminated": 8.0},
     "fwhm_ratio": {"clean": 1.4, "contaminated": 1.8},
-    "eccentricity": {"clean": 0.84, "contaminated": 0.9},
+    "elongation": {"clean": 1.5, "contaminated": 1.8},
 }
 UNREADABLE = {"status": "unreadable", "error": "empty file (0 bytes)", "date_obs": "", "preview": ""}
 
@@ -59,7 +61,7 @@ def test_what_is_wrong_with_a_frame_is_told_with_value_and_limit(tmp_path: Path)
     )
     assert rows["trail.fits"]["reasons"] == "streak: significance 40 > 15"
     assert rows["soft.fits"]["reasons"] == "focus: FWHM ratio 2.2 > 1.8"
-    assert rows["oval.fits"]["reasons"].split("; ")[-1] == "tracking: eccentricity 0.95 > 0.9"
+    assert "tracking: length of the stars over their width 2 > 1.8" in rows["oval.fits"]["reasons"].split("; ")
     assert rows["cloudy.fits"]["reasons"].split("; ")[0] == "cloud: transparency 0.18 < 0.55"
     assert rows["trail.fits"]["streak_significance"] == 40
     assert rows["trail.fits"]["streak_significance_limit"] == 15

@@ -41,6 +41,27 @@ def test_width_and_elongation_are_those_of_the_optics(fwhm_px: float, defocus_px
     assert stars.eccentricity == pytest.approx(eccentricity(optics), abs=0.03)
 
 
+@pytest.mark.parametrize(("fwhm_px", "tracking_px"), [(1.6, 8.0), (3.0, 8.0), (5.0, 0.0), (9.0, 0.0), (9.0, 8.0)])
+@pytest.mark.parametrize("beta", [2.5, 4.5])
+def test_a_star_in_focus_has_a_pointed_top_however_wide_it_is(fwhm_px: float, beta: float, tracking_px: float) -> None:
+    optics = simulated.point_spread(fwhm_px, beta, 0.3, 0.35, tracking_px, 25.0)
+    assert 0.48 < seen(optics).flatness < 0.6
+
+
+def test_the_tops_of_narrow_stars_are_the_pixels() -> None:
+    assert math.isnan(seen(simulated.point_spread(2.5, 3.2)).flatness)
+
+
+@pytest.mark.parametrize(("obstruction", "least"), [(0.0, 0.65), (0.4, 0.75)])
+@pytest.mark.parametrize("fwhm_px", [1.6, 3.0, 4.5])
+def test_a_disc_or_ring_of_light_has_a_flat_one(fwhm_px: float, obstruction: float, least: float) -> None:
+    optics = simulated.point_spread(fwhm_px, 3.2, 1.6 * fwhm_px, obstruction)
+    stars = [seen(optics, Places(*(axis[:few] for axis in PLACES))) for few in (6, 120)]
+    assert all(least < one.flatness < 0.9 for one in stars)
+    # Farther out of focus it is flatter.
+    assert seen(simulated.point_spread(fwhm_px, 3.2, 2.4 * fwhm_px, obstruction)).flatness > stars[1].flatness
+
+
 def test_a_trail_neighbours_and_glow_around_each_star_are_no_part_of_it() -> None:
     optics = simulated.point_spread(3.0, 3.2, 0.0, 0.0, 1.5, 70.0)
     plain = seen(optics)

@@ -127,6 +127,17 @@ def test_a_varied_plan_has_every_kind_and_its_share_and_the_default_none_of_the_
     assert not any(trail.taper or trail.flash_px for recipe in plain for trail in recipe.trails)
 
 
+def test_bad_tracking_and_focus_are_as_bad_on_wide_stars() -> None:
+    camera = Camera(width_px=120, height_px=90)
+    usual, narrow, wide = (plan_night(200, 3, camera, Sky(), 0.5, fwhm_px=fwhm_px) for fwhm_px in (3.0, 1.5, 9.0))
+    assert narrow == usual
+    for one, other in zip(usual, wide, strict=True):
+        assert other.tracking_px == pytest.approx(one.tracking_px * (3 if "tracking" in one.artifacts else 1), abs=0.01)
+        assert other.defocus_px == pytest.approx(one.defocus_px * (3 if "defocus" in one.artifacts else 1), abs=0.01)
+        assert other.artifacts == one.artifacts
+    assert {"tracking", "defocus"} <= {name for recipe in wide for name in recipe.artifacts}
+
+
 def test_varied_nights_on_disk_flip_and_their_truth_reads_back(tmp_path: Path) -> None:
     path = simulate_nights(
         tmp_path, nights=1, frames=20, width_px=120, height_px=90, contaminated_fraction=0.8, varied=True

@@ -120,6 +120,28 @@ def test_what_hides_a_part_of_the_field_is_seen(share: float, least: float) -> N
     assert max(told[:4] + told[6:]) < 0.05
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_narrow_strip_is_neither_lost_between_stars_nor_made_wider(axis: int) -> None:
+    told = []
+    for seed in range(12):
+        field = Field(150, seed)
+        rows = [field.look(shift=tuple(field.random.uniform(-8, 8, 2))) for _ in range(7)]
+        strip = np.where(field.places[:, axis] < 0.1 * SIZE[axis], 0.2, 1.0)
+        (*clear, hidden) = measured([*rows, field.look(strip)])
+        assert max(found.hidden_fraction or 0.0 for found in clear) < 0.02
+        told.append(hidden.hidden_fraction or 0.0)
+    assert 0.08 < np.mean(told) < 0.11
+
+
+def test_one_star_that_is_gone_among_others_hides_nothing() -> None:
+    field = Field(40)
+    gone = np.ones(len(field.flux))
+    inside = (field.places > 60).all(axis=1) & (field.places < np.array(SIZE) - 60).all(axis=1)
+    gone[np.flatnonzero(inside)[3]] = 0.1
+    (*_, odd) = measured([*(field.look() for _ in range(6)), field.look(gone)])
+    assert odd.hidden_fraction == pytest.approx(0, abs=0.005)
+
+
 def test_a_veil_over_all_of_the_field_hides_no_part_of_it() -> None:
     field = Field()
     *_, veiled = measured([*(field.dithered() for _ in range(6)), field.dithered(0.6)])

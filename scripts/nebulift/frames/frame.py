@@ -34,6 +34,8 @@ class CaptureMetadata:
     ccd_temp_c : sensor temperature in degrees Celsius; its set point where the sensor's own is not given.
     bayer_pattern : colours of the 2 x 2 cell of a mosaic ("RGGB"), "" for a mono or a debayered frame.
     airmass : 1 at the zenith; worked out from the altitude where the file gives only that.
+    pixel_scale_arcsec : arcseconds of sky per pixel; worked out from pixel size and focal length where only they
+        are given.
     """
 
     image_type: str = "light"
@@ -47,6 +49,7 @@ class CaptureMetadata:
     telescope: str = ""
     bayer_pattern: str = ""
     airmass: float | None = None
+    pixel_scale_arcsec: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

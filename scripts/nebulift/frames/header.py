@@ -36,6 +36,7 @@ _TELESCOPE = ("TELESCOP", "TELESCOPE")
 _BAYER = ("BAYERPAT", "BAYRPAT", "COLORTYP")
 _AIRMASS = ("AIRMASS", "AMSTART", "SECZ")
 _ALTITUDE = ("OBJCTALT", "CENTALT", "ALTITUDE", "ALT", "TELALT", "ALT-OBS")
+_PIXEL_SCALE = ("PIXSCALE", "SCALE", "SECPIX", "SECPIX1", "PLTSCALE")
 _SATURATION = ("SATURATE", "SATLEVEL", "SATURATN", "SATVALUE")
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eEdD][+-]?\d+)?(?![\d:/.,])")
@@ -100,6 +101,7 @@ def capture_metadata(keywords: Keywords) -> CaptureMetadata:
         telescope=keywords.text(_TELESCOPE),
         bayer_pattern=_bayer_pattern(keywords.texts((*_BAYER, *_FILTER))),
         airmass=_airmass(keywords.number(_AIRMASS, 1, 20), keywords.number(_ALTITUDE, 2, 90)),
+        pixel_scale_arcsec=_pixel_scale(keywords),
     )
 
 
@@ -163,6 +165,18 @@ def _airmass(stated: float | None, altitude_deg: float | None) -> float | None:
     if stated is not None or altitude_deg is None:
         return stated
     return 1 / math.sin(math.radians(altitude_deg + 244 / (165 + 47 * altitude_deg**1.1)))
+
+
+def _pixel_scale(keywords: Keywords) -> float | None:
+    """Give the arcseconds per pixel that are stated, else those of the pixel's size and the focal length.
+
+    XPIXSZ is the size in micrometres of a pixel as it is stored, binning included (SBFITSEXT 1.0).
+    """
+    stated = keywords.number(_PIXEL_SCALE, 0.01, 1000)
+    size_um, focal_length_mm = keywords.number(("XPIXSZ",), 0.5, 200), keywords.number(("FOCALLEN",), 5, 100_000)
+    if stated is not None or size_um is None or focal_length_mm is None:
+        return stated
+    return math.degrees(size_um / 1000 / focal_length_mm) * 3600
 
 
 def _bayer_pattern(texts: list[str]) -> str:

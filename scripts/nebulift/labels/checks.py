@@ -38,10 +38,14 @@ CHECKS = (
     Check("depth_loss_mag", 0.0, "depth", "magnitudes lost against the group's best", only_review=True),
     Check("background_of_saturation", 0.0, "background", "share of the saturation level"),
     Check("fwhm_ratio", 1.0, "focus", "FWHM ratio"),
-    Check("fwhm_px", 4.0, "focus", "FWHM in pixels", only_review=True, unless="fwhm_ratio"),
+    Check(
+        "fwhm_beyond_seeing_px", 4.0, "focus", "FWHM in pixels beyond bad seeing", only_review=True, unless="fwhm_ratio"
+    ),
+    Check("star_flatness", 0.55, "focus", "flatness of the stars' tops", only_review=True, unless="fwhm_ratio"),
     Check("fwhm_tilt_excess", 0.0, "optics", "tilt above the group's", only_review=True),
-    Check("eccentricity", 0.4, "tracking", "eccentricity", unordered="optics"),
-    Check("eccentricity_excess", 0.0, "tracking", "eccentricity above the group's"),
+    Check("elongation", 1.1, "tracking", "length of the stars over their width", unordered="optics"),
+    Check("arc_fraction", 0.0, "tracking", "share of the stars drawn to arcs"),
+    Check("elongation_ratio", 1.0, "tracking", "length in one direction against the group's width"),
     Check("uneven_eccentricity_excess", 0.0, "optics", "uneven eccentricity above the group's", only_review=True),
     Check("star_count", 1.0, "stars", "count", only_review=True),
     Check("saturated_fraction", 0.0, "saturation", "share of the pixels"),

@@ -10,10 +10,11 @@ import numpy as np
 
 from nebulift.nights.depth import depth_losses
 from nebulift.nights.detector_lines import persistent_streaks
-from nebulift.nights.elongation import Elongation, elongations
+from nebulift.nights.elongation import Elongation, elongations, own_elongation
 from nebulift.nights.order import capture_order
 from nebulift.nights.registration import Placement
 from nebulift.nights.sharpness import fwhm_ratios
+from nebulift.nights.structure import structure_excesses
 from nebulift.nights.transparency import Clearness, group_clearness
 from nebulift.nights.trend import hot_pixel_persistence, hours_of, sky_bumps
 from nebulift.tables import Row
@@ -36,11 +37,12 @@ class Context:
     `group` names the frames it was compared with and `group_frames` counts them; `evidence` is "night" where it was
     compared, and "frame alone", which is weaker, where the group is too small. `transparency` is the light of the stars
     that it shares with the group's clear frames, after the air's extinction, and `hidden_fraction` the share of the
-    field in which they are dimmed. `star_count_ratio` (allowing for chance and for a brighter sky), `fwhm_ratio`
-    (at the same airmass) and `background_ratio` are relative to the group; `depth_loss_mag` is what of the faintest
-    stars is lost against its best frames. The excesses are what the group's own frames do not show: of the sky's
-    structure, of elongation in one direction (`eccentricity_excess`) and in many (`uneven_eccentricity_excess`), of
-    the tilt. `background_bump` is the sky against its slow way through the night.
+    field in which they are dimmed. `star_count_ratio` (allowing for chance and for a brighter sky), `fwhm_ratio` (at
+    the same airmass) and `background_ratio` are relative to the group; `depth_loss_mag` is what of the faintest stars
+    is lost against its best frames. `elongation` is how many times longer than wide its stars are, `elongation_ratio`
+    how many times longer in one direction than the group's are wide. The excesses are what the group's own frames do
+    not show: of the sky's structure, of elongation in many directions (`uneven_eccentricity_excess`), of the tilt.
+    `background_bump` is the sky against its slow way through the night.
     `streak_significance` leaves out lines that stay on the detector or in the sky; `persistent_streaks` counts these.
     `hot_pixel_persistence` is the share of its hot pixels that other frames of the camera show.
     """
@@ -57,7 +59,8 @@ class Context:
     background_ratio: float | None
     background_bump: float | None
     background_structure_excess_sigma: float | None
-    eccentricity_excess: float | None
+    elongation: float | None
+    elongation_ratio: float | None
     uneven_eccentricity_excess: float | None
     streak_significance: float | None
     persistent_streaks: int
@@ -87,18 +90,18 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
     for name, members in groups.items():
         rows = [scores[index] for index in members]
         large = len(rows) >= smallest_group
+        nothing: list[float | None] = [None] * len(rows)
         clear_count = _quantile((_count_at_unit_noise(row) for row in rows), _CLEAR_QUANTILE) if large else None
         sky = _quantile((row["background_adu"] for row in rows), 0.5) if large else None
-        structure = _quantile((row["background_structure_sigma"] for row in rows), 0.5) if large else None
+        structures = structure_excesses(rows) if large else nothing
         tilt = _usual(rows, "fwhm_tilt") if large else None
         airs = [clearness.get(index, Clearness()) for index in members]
-        nothing: list[float | None] = [None] * len(rows)
         bumps = sky_bumps([row["background_adu"] for row in rows]) if large else nothing
         widths = fwhm_ratios(rows) if large else nothing
         depths = depth_losses(rows, [air.transparency for air in airs]) if large else nothing
         shapes = elongations(rows) if large else [Elongation()] * len(rows)
-        compared = zip(members, rows, airs, bumps, widths, depths, shapes, strict=True)
-        for index, row, air, bump, width, depth, shape in compared:
+        compared = zip(members, rows, airs, bumps, structures, widths, depths, shapes, strict=True)
+        for index, row, air, bump, structure, width, depth, shape in compared:
             listed = json.loads(row["streaks"])
             streaks = [streak for number, streak in enumerate(listed) if (index, number) not in persistent]
             contexts[index] = Context(
@@ -113,8 +116,9 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
                 fwhm_tilt_excess=_beyond_chance(row, "fwhm_tilt", tilt),
                 background_ratio=_ratio(row["background_adu"], sky),
                 background_bump=bump,
-                background_structure_excess_sigma=_difference(row["background_structure_sigma"], structure),
-                eccentricity_excess=shape.common,
+                background_structure_excess_sigma=structure,
+                elongation=own_elongation(row),
+                elongation_ratio=shape.ratio,
                 uneven_eccentricity_excess=shape.uneven,
                 streak_significance=max((significance for significance, *_ in streaks), default=0.0),
                 persistent_streaks=len(listed) - len(streaks),

@@ -7,54 +7,52 @@ from nebulift.nights.medians import weighted_median
 
 Array = NDArray[np.float64]
 
-_CLEAR_CELLS = 0.85
+_CLEAR_STARS = 0.85
 # From the first loss of light a star begins to count as hidden, from the second on it counts whole.
 _LESS_LIGHT, _HIDDEN = 0.1, 0.25
 _CHANCE = 1.5  # standard errors that a star may have lost by chance
-_GRIDS = ((6, 4), (4, 3), (3, 2))
-_STARS_PER_CELL = 4.0
-_FEWEST_IN_CELL, _FEWEST_STARS, _FEW_STARS = 2, 6, 16
+_NEIGHBOURS = 5  # one of so many has to be hidden too
+_AROUND = 5  # stars whose light together is that of their part of the field
+_POINTS = (24, 18)  # of the field along its sides, each told by the nearest star
+_FEWEST_STARS, _FEW_STARS = 6, 16
 
 
 def hidden_fraction(
     ratio: Array, weight: Array, missing: NDArray[np.bool_], places_px: Array, size: tuple[int, int]
 ) -> float | None:
-    """Return the share of the field that is hidden, cell by cell; None where stars are too few.
+    """Return the share of the field that is hidden, each point by the star nearest to it; None where stars are too few.
 
     `ratio` (n,) is the light of each star against a clear frame's, NaN where nothing is known, `weight` one over its
     relative variance, `missing` whether it was not found, so that its ratio is the largest possible, `places_px` (n, 2)
-    where it lies in the frame of (width, height). Cells without stars to tell are left out.
+    where it lies in the frame of (width, height).
     """
     told = np.isfinite(ratio)
-    error = np.where(missing[told], 0.0, 1 / np.sqrt(weight[told]))
-    for columns, rows in _GRIDS:
-        if told.sum() < _STARS_PER_CELL * columns * rows:
-            continue
-        column = np.clip(places_px[told, 0] * columns / size[0], 0, columns - 1).astype(int)
-        row = np.clip(places_px[told, 1] * rows / size[1], 0, rows - 1).astype(int)
-        cell = row * columns + column
-        members = [np.flatnonzero(cell == number) for number in range(columns * rows)]
-        members = [stars for stars in members if len(stars) >= _FEWEST_IN_CELL]
-        if not members:
-            continue
-        # The frame's own clear part: a veil over all of it is the transparency's matter.
-        light = [weighted_median(ratio[told][stars], weight[told][stars]) for stars in members]
-        clear = min(float(np.quantile(light, _CLEAR_CELLS)), 1.0)
-        dimmed = _dimmed(ratio[told], error, clear)
-        # Now and then a star is lost to a hot pixel or a neighbour: the darkest one of a cell never counts.
-        return float(np.mean([(dimmed[stars].sum() - dimmed[stars].max()) / (len(stars) - 1) for stars in members]))
-    return _hidden_stars(ratio[told], error)
-
-
-def _hidden_stars(ratio: Array, error: Array) -> float | None:
-    """Return the share of the stars that are hidden, for fields with too few of them for cells; None below six."""
-    if len(ratio) < _FEWEST_STARS:
+    if told.sum() < _FEWEST_STARS:
         return None
-    clear = min(float(np.quantile(ratio, _CLEAR_CELLS)), 1.0)
-    dimmed = _dimmed(ratio, error, clear)
-    # Without neighbours to tell chance from cloud, the darkest stars never count: one, of few stars two.
-    left_out = 2 if len(dimmed) < _FEW_STARS else 1
-    return float(np.sort(dimmed)[:-left_out].sum() / len(dimmed))
+    ratio, weight, places = ratio[told], weight[told], places_px[told]
+    error = np.where(missing[told], 0.0, 1 / np.sqrt(weight))
+    if len(ratio) < _FEW_STARS:
+        return _hidden_stars(ratio, error)
+    nearest = np.argsort(_squared_distances(places, places), axis=1, kind="stable")
+    # The frame's own clear part: a veil over all of it is the transparency's matter.
+    light = [weighted_median(ratio[around], weight[around]) for around in nearest[:, :_AROUND]]
+    dimmed = _dimmed(ratio, error, min(float(np.quantile(light, _CLEAR_STARS)), 1.0))
+    # Now and then a star is lost to a hot pixel or a neighbour: what hides one hides another beside it.
+    dimmed = np.minimum(dimmed, dimmed[nearest[:, 1 : _NEIGHBOURS + 1]].max(axis=1))
+    x, y = ((np.arange(number) + 0.5) * side / number for number, side in zip(_POINTS, size, strict=True))
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    return float(dimmed[_squared_distances(points, places).argmin(axis=1)].mean())
+
+
+def _squared_distances(points: Array, places: Array) -> Array:
+    return np.asarray(((points[:, None] - places[None]) ** 2).sum(axis=2))
+
+
+def _hidden_stars(ratio: Array, error: Array) -> float:
+    """Return the share of the stars that are hidden, for fields with too few of them to have neighbours."""
+    dimmed = _dimmed(ratio, error, min(float(np.quantile(ratio, _CLEAR_STARS)), 1.0))
+    # Without neighbours to tell chance from cloud, the two darkest stars never count.
+    return float(np.sort(dimmed)[:-2].sum() / len(dimmed))
 
 
 def _dimmed(ratio: Array, error: Array, clear: float) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nebulift.scoring.banded import add_stiffness, factorise, solve, times
-from nebulift.scoring.half_maximum import half_maximum_of
+from nebulift.scoring.half_maximum import flatness_of, half_maximum_of
 from nebulift.scoring.psf_equations import Array, normal_equations, refine, take_sky
 
 _GROUPS = 10  # of stars, each left out in turn to know the error
@@ -32,12 +32,13 @@ class CommonShape:
 
     `fwhm_px` is the diameter of a disc as large as the area in which a star is above half of its peak, `ellipticity`
     (2,) is (a^2 - b^2) / (a^2 + b^2) of that area as a vector of twice the position angle, `ellipticity_error` the
-    standard error of each of its components.
+    standard error of each of its components, `flatness` how flat the top is, see `flatness_of`.
     """
 
     fwhm_px: float
     ellipticity: Array
     ellipticity_error: float
+    flatness: float
 
 
 def common_shape(residual: NDArray[np.float32], moments: Array, sizes: Array, noise_adu: float) -> CommonShape | None:
@@ -81,7 +82,8 @@ def common_shape(residual: NDArray[np.float32], moments: Array, sizes: Array, no
     parts = parts[np.isfinite(parts[:, 0])]
     variance = (len(parts) - 1) * parts[:, 1:].var(axis=0) if len(parts) > 1 else np.full(2, math.inf)
     pixels = _PIXELS / min(narrow, 1.0) ** 2
-    return CommonShape(float(shape[0]), shape[1:], math.hypot(math.sqrt(variance.mean()), pixels))
+    error = math.hypot(math.sqrt(variance.mean()), pixels)
+    return CommonShape(float(shape[0]), shape[1:], error, float(flatness_of(surface)))
 
 
 def _stamps(residual: NDArray[np.float32], moments: Array, reach: int) -> tuple[NDArray[np.float32], Array, Array]:

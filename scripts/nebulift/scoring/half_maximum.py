@@ -1,4 +1,4 @@
-"""The area in which the image of a star is above half of its peak."""
+"""The area in which the image of a star is above half of its peak, and how flat its top is."""
 
 import math
 
@@ -14,6 +14,7 @@ _RAYS = 60
 _PEAK_WITHIN = 0.6  # of the surface's reach
 _FINER = 4  # looks for the peak per distance of the knots
 _STEP = 0.25  # of the knots' distance, along a ray
+_TOP = 0.8  # of the peak
 
 
 @njit(cache=True)
@@ -66,3 +67,33 @@ def _falls_below(surface: Array, level: float, end: float, cosine: float, sine: 
         before = over
         radius += _STEP
     return math.nan
+
+
+@njit(cache=True)
+def flatness_of(surface: Array) -> float:
+    """Return the radius at which a star falls below 0.8 of its peak over that at which it falls below half of it.
+
+    `surface` is as in `half_maximum_of`. A Gaussian has 0.57, Moffat's stars (1969) 0.54 to 0.56 whatever their width;
+    what lies out of focus is a disc or a ring of light and comes near to 1. By the mean profile around the star: what a
+    moving mount draws out has a sharp one. NaN where the light does not fall to a half.
+    """
+    end = (len(surface) - 3) / 2
+    steps = int((end - 1e-6) / _STEP) + 1
+    profile = np.zeros(steps)
+    for step in range(steps):
+        for ray in range(_RAYS):
+            angle = 2 * math.pi * ray / _RAYS
+            x, y = step * _STEP * math.cos(angle), step * _STEP * math.sin(angle)
+            profile[step] += value_at(surface, end + x, end + y) / _RAYS
+    peak = profile.max()
+    top = half = math.nan
+    for step in range(np.argmax(profile), steps - 1):
+        here, beyond = profile[step], profile[step + 1]
+        for level in (_TOP * peak, peak / 2):
+            if here >= level > beyond:
+                radius = step + (here - level) / (here - beyond)
+                if level > peak * (_TOP + 0.5) / 2:
+                    top = radius if math.isnan(top) else top
+                else:
+                    half = radius if math.isnan(half) else half
+    return float(top / half)

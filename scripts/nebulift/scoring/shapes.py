@@ -18,6 +18,8 @@ _FINER = 4  # samples per pixel for the width at half maximum
 # pixel's own width) at places of all phases: what is measured so, and what it was.
 _MEASURED_PX = (1.58, 1.68, 1.83, 1.95, 2.04, 2.26, 2.35, 2.64, 2.85, 3.25, 3.71, 4.16, 5.10, 6.06, 8.0)
 _TRUE_PX = (1.21, 1.32, 1.48, 1.64, 1.80, 1.99, 2.16, 2.44, 2.73, 3.11, 3.60, 4.08, 5.07, 6.05, 8.0)
+# Of narrower stars the top is a pixel or two wide, and theirs is the shape that it has.
+_FLATNESS_FROM_PX = 4.0
 _FEWEST_IN_COMMON, _FEWEST_FOR_FIELD = 5, 12
 
 
@@ -30,6 +32,7 @@ class Shapes:
     position_angle_deg: float = math.nan
     elongation_order: float = math.nan
     fwhm_tilt: float = math.nan
+    flatness: float = math.nan
 
 
 def measure_shapes(
@@ -46,7 +49,8 @@ def measure_shapes(
     else:
         widths = np.array([_fwhm(residual, star) for star in moments])
         fwhm = float(np.median(widths[np.isfinite(widths)])) if np.isfinite(widths).any() else math.nan
-    return Shapes(fwhm, *_elongation(moments, common, residual.shape), tilt)
+    flatness = math.nan if common is None or common.fwhm_px < _FLATNESS_FROM_PX else common.flatness
+    return Shapes(fwhm, *_elongation(moments, common, residual.shape), tilt, flatness)
 
 
 def _fwhm(residual: NDArray[np.float32], star: NDArray[np.float64]) -> float:

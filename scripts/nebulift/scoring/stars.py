@@ -8,18 +8,16 @@ import numpy as np
 import sep
 from numpy.typing import NDArray
 
+from nebulift.scoring.arcs import arc_fraction
 from nebulift.scoring.background import Background, enlarged
-from nebulift.scoring.isolation import are_alone
 from nebulift.scoring.robust import standard_deviation_from_mad
+from nebulift.scoring.shape_stars import choose_for_shape
 from nebulift.scoring.shapes import measure_shapes
 
 # Room for rich fields, on which SEP gives up by default: as much as it takes, for all of it is written to at once.
 _PIXEL_STACKS = (400_000, 1_600_000, 6_400_000, 25_600_000)
 _SUB_OBJECTS = 8_192
 _LARGE_PIXELS = 3_000_000
-# Neighbours are sought out to so many FWHM, and count from a share of the star's light.
-_APART, _NEIGHBOUR_FLUX, _FEWEST_ALONE = 3.0, 0.1, 20
-_SHAPE_STARS = 80  # the shape of the optics is known from so many; more only cost time
 _APERTURE_FWHM = 2.0  # radius: wide enough that a change of focus leaves the light
 _SMOOTHING = np.array([0.25, 0.5, 0.25])  # as SExtractor's default
 _SMOOTH_NOISE = 0.375  # what it leaves of the noise
@@ -34,13 +32,16 @@ _SHARPER = 2.2
 class Stars:
     """The stars of one frame, brightest first.
 
-    `x_px`, `y_px` (float64, pixel centres at whole numbers), `flux_adu` (aperture sum above the background),
-    `peak_adu` (above the background), `is_saturated`, all of length n. NaN where there is too little to measure:
-    `fwhm_px`, `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg`
-    (of the common elongation, from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way,
-    1: all along one direction), `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu`
-    and `flux_50th_adu` (of the 15th and 50th brightest star). `empty_cells` is the share of 16 equal cells holding
-    fewer than a quarter of the median cell's stars. `cosmic_rays` counts what was found but is too sharp for a star.
+    `x_px`, `y_px` (float64, pixel centres at whole numbers), `flux_adu` (aperture sum above the background), `peak_adu`
+    (above the background), `is_saturated`, all of length n. NaN where there is too little to measure: `fwhm_px`,
+    `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg` (of the common elongation,
+    from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way, 1: all along one direction),
+    `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu` and `flux_50th_adu` (of the
+    15th and 50th brightest star). `empty_cells` is the share of 16 equal cells holding fewer than a quarter of the
+    median cell's stars. `cosmic_rays` counts what was found but is too sharp for a star. `flatness` is the radius at
+    0.8 of the peak over that at half of it, of the mean star: out of focus it comes near to 1, see
+    `nebulift.scoring.half_maximum.flatness_of`. `arc_fraction` is the share of what was found that lies in arcs about
+    one centre, see `nebulift.scoring.arcs.arc_fraction`.
     """
 
     x_px: NDArray[np.float64]
@@ -58,6 +59,8 @@ class Stars:
     flux_50th_adu: float
     empty_cells: float
     cosmic_rays: int = 0
+    flatness: float = math.nan
+    arc_fraction: float = math.nan
 
     def __len__(self) -> int:
         return len(self.x_px)
@@ -89,6 +92,7 @@ def find_stars(
     from `star_image`. Cosmic rays and pieces of trails are left out.
     """
     objects = _extract(image, binning, background, sigma)
+    arcs = arc_fraction(image, objects)
     x, y = (_full_frame(objects[axis], binning) for axis in ("x", "y"))
     peak_x, peak_y = (_full_frame(objects[axis], binning) for axis in ("xpeak", "ypeak"))
     is_saturated = _beside(saturated, peak_x, peak_y)
@@ -97,11 +101,7 @@ def find_stars(
     objects, x, y, is_saturated = objects[kept], x[kept], y[kept], is_saturated[kept]
     peak = _peak(residual, peak_x[kept], peak_y[kept])
 
-    whole = (objects["flag"] & sep.OBJ_TRUNC) == 0
-    order = np.argsort(-objects["flux"], kind="stable")
-    chosen = _alone(order[(whole & ~is_saturated)[order]], objects, x, y, binning)[:_SHAPE_STARS]
-    if len(chosen) < 3:  # better a clipped star than none
-        chosen = order[whole[order]][:_SHAPE_STARS]
+    chosen = choose_for_shape(objects, x, y, is_saturated, binning)
     size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
     shapes = measure_shapes(residual, x[chosen], y[chosen], size, background.noise_adu)
 
@@ -131,27 +131,9 @@ def find_stars(
         flux_50th_adu=_of_rank(flux, 50),
         empty_cells=_empty_cells(x, y, residual.shape),
         cosmic_rays=int(is_cosmic_ray.sum()),
+        flatness=shapes.flatness,
+        arc_fraction=arcs,
     )
-
-
-def _alone(
-    candidates: NDArray[np.intp],
-    objects: NDArray[np.void],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    binning: int,
-) -> NDArray[np.intp]:
-    """Return the candidates without a neighbour in their light, in their order; all where few are alone.
-
-    In the middle of a cluster what looks like one broad star is several.
-    """
-    candidates = candidates[: 5 * _SHAPE_STARS]
-    if len(candidates) <= _FEWEST_ALONE:
-        return candidates
-    reach = _APART * max(2.355 * float(np.median(objects["a"][candidates])) * binning, 2.0)
-    flux = objects["flux"].astype(np.float64)
-    alone = candidates[are_alone(x, y, flux, candidates.astype(np.int64), reach, _NEIGHBOUR_FLUX)]
-    return alone if len(alone) >= _FEWEST_ALONE else candidates
 
 
 def _extract(image: NDArray[np.float32], binning: int, background: Background, sigma: float) -> NDArray[np.void]:

@@ -13,7 +13,7 @@ from nebulift.simulate.field import Conditions, Field, star_places
 from nebulift.simulate.glow import Glow, seen_glow
 from nebulift.simulate.lines import LineProfile, add_spikes, add_trail
 from nebulift.simulate.psf import PointSpread, add_stars, pixel_kernel, point_spread, width_px
-from nebulift.simulate.recipe import FrameRecipe
+from nebulift.simulate.recipe import FieldTurn, FrameRecipe
 from nebulift.simulate.sky import cloud_thickness, shadow, sky_level, sky_map
 
 FloatArray = npt.NDArray[np.float64]
@@ -24,6 +24,9 @@ STAR_FLOOR_SIGMA = 0.03
 FAINTEST_SPIKE = 800.0
 """Light in a star's spikes, over that of the faintest drawn line of 1 px, from which they show beside its core."""
 
+
+ARC_STEP_PX = 0.7
+"""Stars on arcs are drawn so densely where they move fastest."""
 
 GLOW_COLOUR = 0.5
 """Colour of galaxies and nebulae."""
@@ -184,6 +187,9 @@ def _add_star_light(
     floor_e: float,
 ) -> None:
     """Add stars and their spikes to `light` (h, w) in place."""
+    if recipe.turn is not None:
+        _add_arcs(light, x_px, y_px, electrons, psf, recipe.turn, floor_e)
+        return
     add_stars(light, x_px, y_px, electrons * (1.0 - telescope.spike_fraction), psf, floor_e)
     in_spikes = electrons * telescope.spike_fraction
     profile = LineProfile(conditions.fwhm_px + recipe.tracking_px / 2, telescope.moffat_beta, 0.0, recipe.defocus_px)
@@ -191,3 +197,25 @@ def _add_star_light(
     for star in np.flatnonzero(seen):
         centre = (float(x_px[star]), float(y_px[star]))
         add_spikes(light, centre, float(in_spikes[star]), telescope.spike_angle_deg, profile, 2 * floor_e)
+
+
+def _add_arcs(
+    light: Image,
+    x_px: FloatArray,
+    y_px: FloatArray,
+    electrons: FloatArray,
+    psf: PointSpread,
+    turn: FieldTurn,
+    floor_e: float,
+) -> None:
+    """Add stars that draw arcs to `light` (h, w) in place; their places are those in the middle of the exposure."""
+    height, width = light.shape
+    centre_x, centre_y = turn.x * (width - 1), turn.y * (height - 1)
+    from_x, from_y = x_px - centre_x, y_px - centre_y
+    farthest = math.hypot(max(centre_x, width - centre_x), max(centre_y, height - centre_y))
+    steps = max(1, math.ceil(math.radians(abs(turn.angle_deg)) * farthest / ARC_STEP_PX))
+    for step in range(steps):
+        angle = math.radians(turn.angle_deg) * ((step + 0.5) / steps - 0.5)
+        x = centre_x + from_x * math.cos(angle) - from_y * math.sin(angle)
+        y = centre_y + from_x * math.sin(angle) + from_y * math.cos(angle)
+        add_stars(light, x, y, electrons / steps, psf, floor_e / math.sqrt(steps))

@@ -122,7 +122,8 @@ def simulate_night(
     """
     camera, telescope, sky = camera or Camera(), telescope or Telescope(), sky or Sky()
     if recipes is None:
-        recipes = plan_night(frames, seed, camera, sky, contaminated_fraction, varied=varied)
+        fwhm_px = sky.seeing_arcsec / telescope.pixel_scale_arcsec
+        recipes = plan_night(frames, seed, camera, sky, contaminated_fraction, varied=varied, fwhm_px=fwhm_px)
     if len(recipes) != frames:
         raise ValueError(f"{len(recipes)} recipes for {frames} frames: give one per frame")
     field = make_field(seed, camera, telescope, sky, exposure_s)

@@ -9,7 +9,7 @@ import numpy as np
 from nebulift.simulate.equipment import Camera, Sky
 from nebulift.simulate.events import MAKERS, clean_recipe, rounded
 from nebulift.simulate.field import generator
-from nebulift.simulate.recipe import FrameRecipe
+from nebulift.simulate.recipe import DEFOCUS_LIMIT_PX, SEEN_ON_PX, TRACKING_LIMIT_PX, FrameRecipe
 
 SHARES = {"cloud": 0.40, "streak": 0.30, "tracking": 0.17, "defocus": 0.13}
 """Of the spoilt frames, roughly as observers report them: clouds come for a while, satellites at any time."""
@@ -34,12 +34,20 @@ DAWN_SHARE = 0.25
 
 
 def plan_night(
-    frames: int, seed: int, camera: Camera, sky: Sky, fraction: float, *, varied: bool = False
+    frames: int,
+    seed: int,
+    camera: Camera,
+    sky: Sky,
+    fraction: float,
+    *,
+    varied: bool = False,
+    fwhm_px: float = SEEN_ON_PX,
 ) -> tuple[FrameRecipe, ...]:
     """Choose recipes so that `fraction` of a night's frames are contaminated, besides those that dawn ruins.
 
     Clean frames wander a little in transparency, focus and tracking, as real ones do, always within what the
-    recipe calls clean. `varied` nights have obstacles, meteors, tumbling, double and wide trails too.
+    recipe calls clean. `varied` nights have obstacles, meteors, tumbling, double and wide trails too. On stars of
+    `fwhm_px`, if they are wide, bad tracking and focus are as much worse: else nobody would see them.
     Raises ValueError when `fraction` is not within 0 to 1.
     """
     if not 0.0 <= fraction <= 1.0:
@@ -57,7 +65,8 @@ def plan_night(
         recipes += [clean_recipe(rng) for _ in range(before - done)] + events[which]
         done = before
     recipes += [clean_recipe(rng) for _ in range(clean - done)]
-    return tuple(_lit(recipe, index, frames, sky) for index, recipe in enumerate(recipes))
+    wider = max(1.0, fwhm_px / SEEN_ON_PX)
+    return tuple(_lit(_widened(recipe, wider), index, frames, sky) for index, recipe in enumerate(recipes))
 
 
 def _counts(spoilt: int, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, int]:
@@ -80,6 +89,15 @@ def _events(kind: str, count: int, camera: Camera, rng: np.random.Generator) -> 
         events.append(MAKERS[kind](length, camera, rng))
         count -= length
     return events
+
+
+def _widened(recipe: FrameRecipe, wider: float) -> FrameRecipe:
+    """Make what is bad tracking or focus on usual stars the same on wider ones; the clean wander stays."""
+    if recipe.tracking_px >= TRACKING_LIMIT_PX:
+        recipe = replace(recipe, tracking_px=rounded(recipe.tracking_px * wider))
+    if recipe.defocus_px >= DEFOCUS_LIMIT_PX:
+        recipe = replace(recipe, defocus_px=rounded(recipe.defocus_px * wider))
+    return recipe
 
 
 def _lit(recipe: FrameRecipe, index: int, frames: int, sky: Sky) -> FrameRecipe:

@@ -8,6 +8,8 @@ import cv2
 
 CLOUD_TRANSPARENCY = 0.88
 """A veil is a cloud below this: photometric nights wander by a few per cent."""
+SEEN_ON_PX = 3.0
+"""FWHM of the stars on which the limits of focus and tracking are seen."""
 DEFOCUS_LIMIT_PX = 2.0
 """A blur disc of this radius widens a star of FWHM 3 px by a quarter; less passes as seeing."""
 TRACKING_LIMIT_PX = 3.0
@@ -41,6 +43,17 @@ class Occlusion(NamedTuple):
     """Width of its edge, half the longer side of the frame = 1; soft, for it is far out of focus."""
     glow: float = 0.3
     """Its own level over that of the sky at the frame's centre."""
+
+
+class FieldTurn(NamedTuple):
+    """A turn of the field while the shutter is open: a slipping mount, a polar axis far off, a rotator that moves."""
+
+    angle_deg: float
+    """Counter-clockwise, evenly through the exposure; each star draws an arc about the centre."""
+    x: float
+    """Centre of the turn, 0 to 1 across the frame; it may lie outside."""
+    y: float
+    """The same from the first row to the last."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,8 @@ class FrameRecipe:
     moon: float = 1.0
     """Sky level over a dark sky's, by the moon alone; 1 = none."""
     occlusion: Occlusion | None = None
+    turn: FieldTurn | None = None
+    """Only where it is seen: with it the frame counts as badly tracked."""
 
     @property
     def artifacts(self) -> tuple[str, ...]:
@@ -128,7 +143,7 @@ class FrameRecipe:
             "cloud": self.transparency < CLOUD_TRANSPARENCY or self._bank_is_seen(),
             "streak": any(trail.peak_sigma > 0 for trail in self.trails),
             "defocus": self.defocus_px >= DEFOCUS_LIMIT_PX,
-            "tracking": self.tracking_px >= TRACKING_LIMIT_PX,
+            "tracking": self.tracking_px >= TRACKING_LIMIT_PX or self.turn is not None,
             "twilight": self.twilight >= TWILIGHT_NOTED,
             "occlusion": self.occlusion is not None and self.occlusion.share >= OCCLUSION_LIMIT,
         }

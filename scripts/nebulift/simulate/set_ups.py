@@ -95,6 +95,18 @@ SCHMIDT_CASSEGRAIN = Telescope(
     drift_px_per_hour=(12.0, 9.0),
     rotation_deg_per_hour=1.5,
 )
+PLANETARY_CASSEGRAIN = Telescope(
+    name="250 mm f/20 Cassegrain",
+    pixel_scale_arcsec=0.28,
+    electrons_per_s=21_000.0,
+    obstruction=0.3,
+    spike_fraction=0.003,
+    spike_angle_deg=31.0,
+    moffat_beta=3.0,
+    vignetting=0.05,
+    dither_px=10.0,
+    drift_px_per_hour=(4.0, 6.0),
+)
 RITCHEY_CHRETIEN = Telescope(
     name="400 mm f/8 Ritchey-Chretien",
     pixel_scale_arcsec=0.42,

@@ -77,6 +77,7 @@ def label_rows(scores: Sequence[Row], settings: LabelSettings) -> list[Row]:
             "label": verdict.label,
             "cv_label": verdict.label,
             "reasons": verdict.reasons,
+            "fwhm_px": score["fwhm_px"],
             "group": context.group,
             "group_frames": context.group_frames,
             "evidence": context.evidence,

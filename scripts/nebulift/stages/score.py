@@ -21,6 +21,7 @@ from nebulift.frames.listing import ListedFrame
 from nebulift.frames.reading import read_frame
 from nebulift.nights.samples import sample_pixels, sample_stars, write_sample
 from nebulift.scoring.score import FrameScore, ScoringSettings, prepare_frame, score_prepared
+from nebulift.scoring.seeing import fwhm_beyond_seeing
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.tables import Row, TableError, read_table, write_table
 
@@ -136,7 +137,7 @@ def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDAr
         if isinstance(error, _PASSING):
             row |= dict.fromkeys(known)
         return {**row, "error": f"could not be measured: {type(error).__name__}: {error}"}, None
-    row |= measurements(score, row["saturation_adu"])
+    row |= measurements(score, row["saturation_adu"], row["pixel_scale_arcsec"])
     return {**row, "status": "scored", "preview": preview_name(frame.name)}, preview
 
 
@@ -152,8 +153,8 @@ def _metadata(frame: Frame) -> Row:
     }
 
 
-def measurements(score: FrameScore, saturation_adu: float) -> Row:
-    """Return the columns of the score table that were measured on the pixels."""
+def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: float) -> Row:
+    """Return the columns of the score table that were measured on the pixels; NaN is a scale that is not known."""
     background, stars = score.background, score.stars
     height, width = score.residual.shape
     streaks = [
@@ -173,11 +174,14 @@ def measurements(score: FrameScore, saturation_adu: float) -> Row:
         "background_of_saturation": background.level_adu / saturation_adu,
         "star_count": len(stars),
         "fwhm_px": stars.fwhm_px,
+        "fwhm_beyond_seeing_px": fwhm_beyond_seeing(stars.fwhm_px, pixel_scale_arcsec),
         "hfr_px": stars.hfr_px,
         "eccentricity": stars.eccentricity,
         "position_angle_deg": stars.position_angle_deg,
         "elongation_order": stars.elongation_order,
         "fwhm_tilt": stars.fwhm_tilt,
+        "star_flatness": stars.flatness,
+        "arc_fraction": stars.arc_fraction,
         "flux_15th_adu": stars.flux_15th_adu,
         "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
