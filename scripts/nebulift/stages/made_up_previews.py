@@ -1,0 +1,117 @@
+"""Previews of made-up frames whose truth is known: what the weights that ship with Nebulift are trained on."""
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from nebulift.dataset.version import PREVIEW_VERSION
+from nebulift.files import write_text
+from nebulift.frames.listing import list_frames
+from nebulift.labels.truth import read_truth
+from nebulift.labels.verdict import CLEAN
+from nebulift.scoring.score import ScoringSettings
+from nebulift.scoring.version import SCORER_VERSION
+from nebulift.simulate.drawn_set_ups import draw_set_up
+from nebulift.simulate.field import generator
+from nebulift.simulate.night import simulate_night, truth_table
+from nebulift.stages.score import score_chunk
+from nebulift.tables import read_table
+
+FRAMES_PER_SET_UP = 12
+_CONTAMINATED_FRACTION = 0.5
+_TRUTH, _SCORES, _PREVIEWS = "truth.tsv", "scores.tsv", "previews"
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """Which frames are made up: how many of which size in pixels, from which seed."""
+
+    frames: int = 3000
+    seed: int = 1
+    width_px: int = 1024
+    height_px: int = 768
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("frames", 1), ("seed", 0), ("width_px", 256), ("height_px", 256)):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} must be {lowest} or more, not {getattr(self, name)}")
+
+    @property
+    def set_ups(self) -> int:
+        """How many set-ups they come from: each gives FRAMES_PER_SET_UP of them."""
+        return -(-self.frames // FRAMES_PER_SET_UP)
+
+
+@dataclass(frozen=True)
+class LabelledPreview:
+    """A preview with what is true of its frame: 1 clean, 0 contaminated; `artifacts` as in truth.tsv."""
+
+    preview: Path
+    label: int
+    artifacts: str
+    set_up: int
+
+
+def make_previews(made_up: MadeUp, cache: Path, workers: int, report: Callable[[str], None]) -> list[LabelledPreview]:
+    """Simulate frames, score them as the workflow does, and return their previews, which are kept in `cache`.
+
+    The frames themselves are not kept. What `cache` holds of an earlier run with the same seed, size and versions is
+    used again, so a run that was ended goes on. A frame that cannot be scored is left out.
+    """
+    folder = cache / f"{SCORER_VERSION}.{PREVIEW_VERSION}-{made_up.width_px}x{made_up.height_px}-{made_up.seed}"
+    numbers = range(made_up.set_ups)
+    missing = [number for number in numbers if not (folder / f"{number:05d}" / _TRUTH).is_file()]
+    for done, number in enumerate(_all(partial(_make_night, made_up, folder), missing, workers), start=1):
+        report(f"set-up {number}: {done} of {len(missing)} done")
+    return [one for number in numbers for one in _read_night(folder / f"{number:05d}", number)]
+
+
+def _all(make: Callable[[int], int], numbers: list[int], workers: int) -> Iterator[int]:
+    if min(workers, len(numbers)) <= 1:
+        yield from map(make, numbers)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(make, numbers)
+
+
+def _make_night(made_up: MadeUp, folder: Path, number: int) -> int:
+    """Simulate and score the frames of a set-up; the table of their truth is written last."""
+    seed = made_up.seed * 1_000_003 + number
+    set_up = draw_set_up(generator(made_up.seed, "set-up", number), made_up.width_px, made_up.height_px)
+    night = folder / f"{number:05d}"
+    with tempfile.TemporaryDirectory(prefix="nebulift-") as frames:
+        truth = simulate_night(
+            Path(frames) / night.name,
+            frames=FRAMES_PER_SET_UP,
+            seed=seed,
+            camera=set_up.camera,
+            telescope=set_up.telescope,
+            sky=set_up.sky,
+            exposure_s=set_up.exposure_s,
+            contaminated_fraction=_CONTAMINATED_FRACTION,
+            varied=True,
+        )
+        listed = list_frames(Path(frames) / night.name)
+        score_chunk(night.name, listed, night / _SCORES, night / _PREVIEWS, ScoringSettings())
+    write_text(night / _TRUTH, truth_table(truth))
+    return number
+
+
+def _read_night(night: Path, number: int) -> Iterator[LabelledPreview]:
+    verdicts = read_truth([night / _TRUTH])
+    artifacts = _artifacts(night / _TRUTH)
+    for row in read_table(night / _SCORES, "scores"):
+        if row["preview"]:
+            label = int(verdicts[night.name, row["frame"]] == CLEAN)
+            yield LabelledPreview(night / _PREVIEWS / row["preview"], label, artifacts[row["frame"]], number)
+
+
+def _artifacts(truth: Path) -> dict[str, str]:
+    lines = [line.split("\t") for line in truth.read_text(encoding="utf-8").splitlines()]
+    columns = lines[0]
+    frame, artifacts = columns.index("frame"), columns.index("artifacts")
+    return {line[frame]: line[artifacts] for line in lines[1:]}
