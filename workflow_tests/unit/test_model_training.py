@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR
 
 from nebulift.labels.risk import count_calls
-from nebulift.model import fitting, training
+from nebulift.model import phase_run, training
 from nebulift.model.checkpoint import NoModel, load_model
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.description import ModelDescription
@@ -171,8 +171,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
             balanced, loss = now[0]
             return torch.zeros(len(examples.labels), 2), loss, balanced, balanced
 
-        monkeypatch.setattr(fitting, "train_epoch", step)
-        monkeypatch.setattr(fitting, "validate", look)
+        monkeypatch.setattr(phase_run, "train_epoch", step)
+        monkeypatch.setattr(phase_run, "validate", look)
 
     yield follow
 

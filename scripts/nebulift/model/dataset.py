@@ -1,5 +1,7 @@
 """Labelled previews as PyTorch wants them."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,7 +22,8 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
     """Previews with labels, 1 clean and 0 contaminated; an item is (float32 tensor (3, 224, 224), label).
 
     `load` turns a path into a preview. With `augment`, every read of an item gives another variant, the same sequence
-    of variants for the same `seed`. Raises ValueError for other labels, or another number of labels than of images.
+    of variants for the same `seed`; `reads` counts the reads of each item. Raises ValueError for other labels, or
+    another number of labels than of images.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
         self.seed = seed
         self._load = load
         self._kept: dict[int, Preview] = {}
-        self._reads = [0] * len(self.labels)
+        self.reads = [0] * len(self.labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,9 +55,16 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
         index = range(len(self.labels))[index]
         preview = self._preview(index)
         if self.augment:
-            preview = augmented(preview, np.random.default_rng((self.seed, index, self._reads[index])))
-            self._reads[index] += 1
+            preview = augmented(preview, np.random.default_rng((self.seed, index, self.reads[index])))
+            self.reads[index] += 1
         return torch.from_numpy(network_input(preview)), self.labels[index]
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of what is learned from: previews, labels and how they vary, in their order."""
+        digest = hashlib.sha256(json.dumps([self.labels, self.augment, self.seed, self.reads]).encode())
+        for index in range(len(self)):
+            digest.update(np.ascontiguousarray(self._preview(index)).tobytes())
+        return digest.hexdigest()
 
     def _preview(self, index: int) -> Preview:
         preview = self._kept.get(index)

@@ -31,6 +31,11 @@ class EpochRow:
     val_accuracy: float
     val_balanced_accuracy: float
 
+    @property
+    def merit(self) -> tuple[float, float]:
+        """By what epochs are compared: the balanced accuracy, of equal ones the lower loss."""
+        return self.val_balanced_accuracy, -self.val_loss
+
 
 def class_weights(labels: Tensor) -> Tensor:
     """Return the weight of each class in the loss (2): inverse to its frames, 1 on average over the frames."""

@@ -14,9 +14,10 @@ _MOST_VARIANTS = 4
 
 
 class Examples(Protocol):
-    """Labelled inputs of a network."""
+    """Labelled inputs of a network; `reads` counts those of each, which its variants follow."""
 
     labels: Tensor
+    reads: list[int]
 
     def batch(self, indices: Sequence[int]) -> Tensor:
         """Return the inputs (N, channels, height, width) at `indices`, channels last in memory."""
@@ -27,6 +28,7 @@ class Previews:
 
     def __init__(self, dataset: AstroImageDataset, *, half: bool = False) -> None:
         self.labels = torch.tensor(dataset.labels)
+        self.reads = dataset.reads
         self._dataset = dataset
         self._half = half
 
@@ -49,7 +51,7 @@ class KeptFeatures:
         stem.eval()
         with torch.no_grad():
             self._features = [[stem(previews.batch([index]))[0] for index in range(number)] for _ in range(variants)]
-        self._reads = [0] * number
+        self.reads = [0] * number
 
     @staticmethod
     def fit_for(dataset: AstroImageDataset) -> bool:
@@ -60,8 +62,8 @@ class KeptFeatures:
         """Return the features at `indices`, the variants in turn."""
         chosen = []
         for index in indices:
-            chosen.append(self._features[self._reads[index] % len(self._features)][index])
-            self._reads[index] += 1
+            chosen.append(self._features[self.reads[index] % len(self._features)][index])
+            self.reads[index] += 1
         return torch.stack(chosen).contiguous(memory_format=torch.channels_last)
 
 

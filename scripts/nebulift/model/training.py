@@ -16,6 +16,7 @@ from nebulift.model.onnx_file import load_onnx_model
 from nebulift.model.phases import FREEZE
 from nebulift.model.records import trained_metrics, untrained_metrics, write_records
 from nebulift.model.reproducible import reproducible
+from nebulift.model.unfinished import UnfinishedTraining, training_key
 
 logger = logging.getLogger(__name__)
 
@@ -96,19 +97,22 @@ def train(
     """Train on `train`, choose the best epoch on `validation`, calibrate on it, and write all into the folder `output`.
 
     model.pth, model.onnx, metrics.json, history.tsv and args.yaml; `report` gets a line per epoch. The same previews,
-    settings and number of threads give the same bytes on the same kind of machine. Raises ModelFileError for weights
-    that cannot be used, TrainingFailed when no epoch gave a usable network.
+    settings and number of threads give the same bytes on the same kind of machine, also where training was killed and
+    is called again: it goes on behind its last whole epoch. Raises ModelFileError for weights that cannot be used,
+    TrainingFailed when no epoch gave a usable network.
     """
     with reproducible(settings.seed, settings.threads):
         network, weights_used = build_network(settings.weights)
         report(f"training on {_counts(train)}, validating on {_counts(validation)}, weights: {weights_used}")
-        fitted = fit(network, train, validation, settings, weights_used != "none", report)
+        unfinished = UnfinishedTraining(output, training_key(settings, network, train, validation))
+        fitted = fit(network, train, validation, settings, weights_used != "none", report, unfinished)
         metrics = trained_metrics(train, validation, fitted, weights_used)
     description = ModelDescription(metrics["temperature"], weights_used, metrics["calls"])
     model = output / "model.pth"
     save_model(model, fitted.network, description)
     metrics["onnx"] = _exported(output / "model.onnx", fitted, description, validation)
     write_records(output, metrics, fitted.history, settings)
+    unfinished.remove()
     report(
         f"best epoch {fitted.best_epoch}: validation accuracy {metrics['best_val_accuracy']:.1f} %, balanced "
         f"{100 * metrics['balanced_accuracy']:.1f} %"
@@ -136,6 +140,7 @@ def train_or_explain(
     save_no_model(model, reason)
     export_no_model(output / "model.onnx", reason)
     write_records(output, metrics, (), settings)
+    UnfinishedTraining(output).remove()
     return TrainingResult(model, metrics, None)
 
 
