@@ -23,7 +23,8 @@ import sys
 from pathlib import Path
 from nebulift.model.training import train
 from unit.test_model_training import previews, settings
-train(previews(0, 16, augment=True), previews(1000, 8), settings(epochs=4, weights=sys.argv[2]), Path(sys.argv[1]), print)
+frames = previews(0, 16, augment=True), previews(1000, 8)
+train(*frames, settings(epochs=4, weights=sys.argv[2]), Path(sys.argv[1]), print)
 """
 
 

@@ -24,7 +24,8 @@ class PhaseRun:
     """A phase of the training of `network`; its state can be taken after any epoch, and gone on from.
 
     Going on needs another run of the same phase, made with `resumed` of the state that was taken, and with the
-    network as it was then: what frozen layers make of the frames is computed anew, to the same numbers.
+    network as it was then: what frozen layers make of the frames is computed anew, to the same numbers, because it is
+    frozen from the start.
     """
 
     def __init__(
@@ -37,11 +38,6 @@ class PhaseRun:
         resumed: Mapping[str, Any] | None = None,
     ) -> None:
         self._phase, self._settings = phase, settings
-        sides = {"train": train, "validation": validation}
-        if resumed is not None:
-            for name, dataset in sides.items():
-                dataset.reads[:] = resumed["reads_at_start"][name]
-        self._reads_at_start = {name: list(dataset.reads) for name, dataset in sides.items()}
         self._body, trained, self._examples, self._held_out = _prepare(phase, network, train, validation)
         self._optimizer = torch.optim.AdamW(trained, lr=phase.learning_rate, weight_decay=_WEIGHT_DECAY)
         steps = steps_per_epoch(len(train), settings.batch_size)
@@ -91,7 +87,6 @@ class PhaseRun:
             "best": None if self._best is None else asdict(self._best),
             "optimizer": self._optimizer.state_dict(),
             "scheduler": self._scheduler.state_dict(),
-            "reads_at_start": self._reads_at_start,
             "reads": {"train": list(self._examples.reads), "validation": list(self._held_out.reads)},
         }
 
