@@ -19,9 +19,9 @@ from torch.optim.lr_scheduler import ConstantLR
 from nebulift.labels.risk import count_calls
 from nebulift.model import phase_run, training
 from nebulift.model.checkpoint import NoModel, load_model
-from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.dataset import AstroImageDataset, FrameFacts
 from nebulift.model.description import ModelDescription
-from nebulift.model.epochs import LossNotFinite, class_weights, train_epoch, validate
+from nebulift.model.epochs import LossNotFinite, WeightedLoss, class_weights, train_epoch, validate
 from nebulift.model.examples import KeptFeatures, Previews, split_after_layer3
 from nebulift.model.export import export_onnx
 from nebulift.model.inference import Predictor, load_any_model
@@ -29,7 +29,8 @@ from nebulift.model.network import new_network
 from nebulift.model.phases import plan_phases
 from nebulift.model.reproducible import reproducible
 from nebulift.model.training import TrainingResult, TrainingSettings, train, train_or_explain, untrainable
-from nebulift.tables import columns, read_table
+from nebulift.stages import train as stage
+from nebulift.tables import columns, read_table, write_table
 
 SIDE_PX = 64
 
@@ -272,25 +273,90 @@ def test_class_weights_keep_a_rare_class_from_being_drowned() -> None:
     weights = class_weights(examples.labels)
     assert weights.tolist() == pytest.approx([3.0, 0.6])
 
-    def learnt(weight: Tensor | None) -> float:
+    def learnt(weight: Tensor) -> float:
         network = Constant()
         optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
         for _ in range(40):
             train_epoch(
                 network, examples, 24, optimizer, ConstantLR(optimizer, 1.0),
-                nn.CrossEntropyLoss(weight=weight), torch.Generator().manual_seed(0),
+                WeightedLoss(weight), torch.Generator().manual_seed(0),
             )  # fmt: skip
         return float(torch.softmax(network.bias.detach(), dim=0)[1])
 
-    assert learnt(None) == pytest.approx(20 / 24, abs=0.02)
+    assert learnt(torch.ones(2)) == pytest.approx(20 / 24, abs=0.02)
     assert learnt(weights) == pytest.approx(0.5, abs=0.02)
+
+
+def learnt_share_of_clean(weights: list[float]) -> float:
+    """Return the probability of clean learned from one contaminated and three clean frames that look alike."""
+    paths, labels = [Path("0.png")] * 4, [0, 1, 1, 1]
+    facts = [FrameFacts(weight=weight) for weight in weights]
+    examples = Previews(AstroImageDataset(paths, labels, load=picture, facts=facts))
+    network = Constant()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
+    for _ in range(60):
+        criterion, order = WeightedLoss(torch.ones(2)), torch.Generator()
+        train_epoch(network, examples, 4, optimizer, ConstantLR(optimizer, 1.0), criterion, order)
+    return float(torch.softmax(network.bias.detach(), dim=0)[1])
+
+
+def test_a_persons_label_counts_as_many_of_the_rules() -> None:
+    assert learnt_share_of_clean([1.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 4, abs=0.02)
+    assert learnt_share_of_clean([3.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 6, abs=0.02)
+    assert learnt_share_of_clean([9.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 12, abs=0.02)
+
+
+def test_the_loss_by_hand() -> None:
+    logits = torch.tensor([[0.0, 0.0], [0.0, math.log(3.0)]])
+    loss = WeightedLoss(torch.tensor([2.0, 0.5]))(logits, torch.tensor([0, 1]), torch.tensor([1.0, 3.0]))
+    # The contaminated frame has a loss of ln 2 and a weight of 2, the clean one ln 4/3 and 1.5.
+    assert float(loss) == pytest.approx((2 * math.log(2) + 1.5 * math.log(4 / 3)) / 3.5)
+
+
+def test_the_classes_are_balanced_by_what_their_labels_count() -> None:
+    weights = class_weights(torch.tensor([0, 1, 1]), torch.tensor([3.0, 1.0, 2.0]))
+    assert weights.tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_reviews_count_more_in_the_dataset_that_trains_and_no_more_in_the_one_that_validates(tmp_path: Path) -> None:
+    rows = [dataset_row(f"{side}{source}", side, source) for side in ("train", "val") for source in ("cv", "human")]
+    write_table(tmp_path / "dataset.tsv", "dataset", rows)
+    seen: dict[str, list[float]] = {}
+
+    def fake(train: AstroImageDataset, validation: AstroImageDataset, *_: object) -> None:
+        seen["train"] = [facts.weight for facts in train.facts]
+        seen["validation"] = [facts.weight for facts in validation.facts]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "train_or_explain", fake)
+        stage.train_model(tmp_path / "dataset.tsv", tmp_path / "model", settings(review_weight=5.0))
+    assert seen == {"train": [1.0, 5.0], "validation": [1.0, 1.0]}
+
+
+def dataset_row(name: str, side: str, source: str) -> dict[str, Any]:
+    return dict.fromkeys(columns("dataset"), "") | {
+        "night": "a",
+        "frame": name,
+        "split": side,
+        "label": "clean",
+        "label_source": source,
+        "preview_path": f"{name}.png",
+    }
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_weight_that_makes_no_sense_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="weight of a label is a number above 0"):
+        AstroImageDataset([Path("a.png")], [1], facts=[FrameFacts(weight=weight)])
+    with pytest.raises(ValueError, match="1 images but 2 facts"):
+        AstroImageDataset([Path("a.png")], [1], facts=[FrameFacts(), FrameFacts()])
 
 
 def test_a_step_that_would_spoil_the_weights_is_not_taken() -> None:
     network = Constant()
     nn.init.constant_(network.bias, float("nan"))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    examples, criterion = Previews(previews(0, 4)), nn.CrossEntropyLoss()
+    examples, criterion = Previews(previews(0, 4)), WeightedLoss(torch.ones(2))
     with pytest.raises(LossNotFinite):
         train_epoch(network, examples, 4, optimizer, ConstantLR(optimizer), criterion, torch.Generator())
     with pytest.raises(LossNotFinite):

@@ -37,10 +37,26 @@ class EpochRow:
         return self.val_balanced_accuracy, -self.val_loss
 
 
-def class_weights(labels: Tensor) -> Tensor:
-    """Return the weight of each class in the loss (2): inverse to its frames, 1 on average over the frames."""
-    counts = torch.bincount(labels, minlength=2).clamp(min=1)
-    return len(labels) / (2 * counts.float())
+def class_weights(labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the weight of each class in the loss (2): inverse to its frames, each counted by its own weight (N)."""
+    counted = torch.ones(len(labels)) if weights is None else weights
+    counts = torch.zeros(2).index_add(0, labels, counted)
+    return counted.sum() / (2 * counts.clamp(min=float(counted.min())))
+
+
+class WeightedLoss(nn.Module):
+    """The mean cross-entropy of frames, each weighted by its class and by how much its label is to be trusted."""
+
+    def __init__(self, classes: Tensor) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Return the loss of logits (N, 2) for targets (N) with weights (N)."""
+        each = nn.functional.cross_entropy(logits, targets, reduction="none")
+        trusted = self.classes[targets] * weights
+        mean: Tensor = (trusted * each).sum() / trusted.sum()
+        return mean
 
 
 def train_epoch(
@@ -49,7 +65,7 @@ def train_epoch(
     batch_size: int,
     optimizer: Optimizer,
     scheduler: LRScheduler,
-    criterion: nn.Module,
+    criterion: WeightedLoss,
     generator: torch.Generator,
 ) -> tuple[float, float]:
     """Take one step per batch, `generator` giving their order; return the mean loss and the share right.
@@ -61,7 +77,7 @@ def train_epoch(
     for indices in batches(len(examples.labels), batch_size, generator):
         targets = examples.labels[indices]
         logits = network(examples.batch(indices.tolist()))
-        loss = criterion(logits, targets)
+        loss = criterion(logits, targets, examples.weights[indices])
         if not math.isfinite(loss.item()):
             raise LossNotFinite
         optimizer.zero_grad()
@@ -88,12 +104,12 @@ def steps_per_epoch(number: int, batch_size: int) -> int:
 
 
 @torch.no_grad()
-def validate(network: nn.Module, examples: Examples, criterion: nn.Module) -> tuple[Tensor, float, float, float]:
+def validate(network: nn.Module, examples: Examples, criterion: WeightedLoss) -> tuple[Tensor, float, float, float]:
     """Return the logits (N, 2), and their loss, accuracy and balanced accuracy; raises LossNotFinite."""
     network.eval()
     order = torch.arange(len(examples.labels))
     logits = torch.cat([network(examples.batch(part.tolist())) for part in torch.split(order, _VALIDATION_BATCH)])
-    loss = float(criterion(logits, examples.labels))
+    loss = float(criterion(logits, examples.labels, examples.weights))
     if not math.isfinite(loss):
         raise LossNotFinite
     matrix = confusion_matrix(examples.labels, logits.argmax(dim=1))

@@ -14,9 +14,10 @@ _MOST_VARIANTS = 4
 
 
 class Examples(Protocol):
-    """Labelled inputs of a network; `reads` counts those of each, which its variants follow."""
+    """Labelled inputs of a network with the weights of their labels; `reads` of each tell which variant is next."""
 
     labels: Tensor
+    weights: Tensor
     reads: list[int]
 
     def batch(self, indices: Sequence[int]) -> Tensor:
@@ -28,6 +29,7 @@ class Previews:
 
     def __init__(self, dataset: AstroImageDataset, *, half: bool = False) -> None:
         self.labels = torch.tensor(dataset.labels)
+        self.weights = torch.tensor([facts.weight for facts in dataset.facts])
         self.reads = dataset.reads
         self._dataset = dataset
         self._half = half
@@ -45,7 +47,7 @@ class KeptFeatures:
 
     def __init__(self, stem: nn.Module, dataset: AstroImageDataset) -> None:
         previews = Previews(dataset)
-        self.labels = previews.labels
+        self.labels, self.weights = previews.labels, previews.weights
         number = len(dataset)
         variants = min(_MOST_VARIANTS, _KEPT_FEATURES // number) if dataset.augment else 1
         stem.eval()

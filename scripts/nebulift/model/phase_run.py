@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from nebulift.model.dataset import AstroImageDataset
-from nebulift.model.epochs import EpochRow, class_weights, steps_per_epoch, train_epoch, validate
+from nebulift.model.epochs import EpochRow, WeightedLoss, class_weights, steps_per_epoch, train_epoch, validate
 from nebulift.model.examples import Examples, Frozen, KeptFeatures, Previews, split_after_layer3
 from nebulift.model.phases import Phase
 
@@ -45,7 +45,7 @@ class PhaseRun:
         self._scheduler = OneCycleLR(
             self._optimizer, phase.learning_rate, total_steps=phase.epochs * steps + 1, cycle_momentum=False
         )
-        self._criterion = nn.CrossEntropyLoss(weight=class_weights(self._examples.labels))
+        self._criterion = WeightedLoss(class_weights(self._examples.labels, self._examples.weights))
         self._best: EpochRow | None = None
         self.done, self._waited = 0, 0
         if resumed is not None:

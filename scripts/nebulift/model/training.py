@@ -30,8 +30,9 @@ class TrainingSettings:
 
     `weights` is "imagenet", "none" or a file (see build_network), `epochs` the most passes over the training frames,
     `learning_rate` the largest, `patience` the epochs without a better validation that end a phase, `freeze` what is
-    kept of the weights at first: "auto", "layer3" (and to the end) or "none". `threads` of None takes as many as torch
-    has been given; another number sums up in another order and gives another model.
+    kept of the weights at first: "auto", "layer3" (and to the end) or "none". `review_weight` is how many labels of the
+    rules a person's label counts for (the dataset has it with each frame, see `FrameFacts`). `threads` of None takes as
+    many as torch has been given; another number sums up in another order and gives another model.
     """
 
     weights: str = "imagenet"
@@ -42,6 +43,7 @@ class TrainingSettings:
     seed: int = 0
     freeze: str = "auto"
     minimum_per_class: int = 8
+    review_weight: float = 3.0
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -50,8 +52,9 @@ class TrainingSettings:
         for name, lowest in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("minimum_per_class", 1)):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be {lowest} or more, not {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
+        for name in ("learning_rate", "review_weight"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
