@@ -16,7 +16,7 @@ from nebulift.model.network import new_network
 from nebulift.model.training import TrainingResult, train, train_or_explain
 from nebulift.model.unfinished import FILE, UnfinishedTraining
 from unit.test_model_file import Payload
-from unit.test_model_training import previews, settings
+from unit.test_model_training import ALL_FILES, previews, settings
 
 CHILD = """
 import sys
@@ -214,4 +214,4 @@ def test_a_full_disk_does_not_stop_training(
 def test_where_there_is_no_model_nothing_is_left_to_go_on_from(ended: Path) -> None:
     (ended / ".writing-abc.pth").write_bytes(b"half of it")
     train_or_explain(previews(0, 4), previews(1000, 8), settings(), ended)
-    assert set(contents(ended)) == {"model.pth", "model.onnx", "metrics.json", "history.tsv", "args.yaml"}
+    assert set(contents(ended)) == ALL_FILES

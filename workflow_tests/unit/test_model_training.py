@@ -33,6 +33,7 @@ from nebulift.stages import train as stage
 from nebulift.tables import columns, read_table, write_table
 
 SIDE_PX = 64
+ALL_FILES = {"model.pth", "model.onnx", "metrics.json", "history.tsv", "history.png", "metrics.png", "args.yaml"}
 
 
 def picture(path: Path) -> NDArray[np.uint8]:
@@ -101,6 +102,31 @@ def test_the_metrics_are_those_of_the_model_in_the_file(trained: TrainingResult)
     assert written["onnx"]["largest_difference_of_logits"] < 1e-4
 
 
+def test_the_metrics_tell_each_night_and_each_reason_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epoch by epoch nothing is learned here: every frame is called clean."""
+    monkeypatch.setattr(training, "_exported", lambda *_: {})
+    monkeypatch.setattr(phase_run, "train_epoch", lambda *_: (0.5, 0.5))
+    monkeypatch.setattr(
+        phase_run,
+        "validate",
+        lambda _, examples, __: (torch.tensor([[0.0, 1.0]] * len(examples.labels)), 0.5, 0.5, 0.5),
+    )
+    facts = [
+        FrameFacts("a", ("none",)), FrameFacts("a", ("streak", "cloud")), FrameFacts("b", ("none",)),
+        FrameFacts("b", ("streak",)), FrameFacts("b", ("human",)), FrameFacts("", ("human",)),
+    ]  # fmt: skip
+    held_out = AstroImageDataset([Path("0.png")] * 6, [1, 0, 1, 0, 1, 0], load=picture, facts=facts)
+    metrics = train(previews(0, 16), held_out, settings(epochs=1), tmp_path).metrics
+    assert metrics["nights"] == {"a": {"frames": 2, "accuracy": 0.5}, "b": {"frames": 3, "accuracy": 2 / 3}}
+    assert metrics["reasons"] == {
+        "cloud": {"frames": 1, "accuracy": 0.0},
+        "human": {"frames": 2, "accuracy": 0.5},
+        "none": {"frames": 2, "accuracy": 1.0},
+        "streak": {"frames": 2, "accuracy": 0.0},
+    }
+    assert [(one["frames"], one["share_clean"]) for one in metrics["reliability"]] == [(6, 0.5)]
+
+
 def test_a_model_onnx_that_answers_otherwise_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def another(path: Path, network: nn.Module, description: ModelDescription) -> None:
         export_onnx(path, new_network(), description)
@@ -132,7 +158,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
         return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
 
     first = files("first", 0)
-    assert set(first) == {"model.pth", "model.onnx", "metrics.json", "history.tsv", "args.yaml"}
+    assert set(first) == ALL_FILES
     assert files("again", 0) == first
     assert files("other", 1)["history.tsv"] != first["history.tsv"]
 
@@ -331,6 +357,26 @@ def test_reviews_count_more_in_the_dataset_that_trains_and_no_more_in_the_one_th
         patch.setattr(stage, "train_or_explain", fake)
         stage.train_model(tmp_path / "dataset.tsv", tmp_path / "model", settings(review_weight=5.0))
     assert seen == {"train": [1.0, 5.0], "validation": [1.0, 1.0]}
+
+
+@pytest.mark.parametrize(
+    ("source", "reasons", "words"),
+    [
+        ("cv", "", ("none",)),
+        (
+            "cv",
+            "streak: significance 40 > 9.5; cloud: transparency 0.5 < 0.9; cloud: hidden 0.3 > 0.1",
+            ("streak", "cloud"),
+        ),
+        ("human", "human: I say; streak: no; focus: FWHM ratio 2 > 1.5", ("human",)),
+    ],
+)
+def test_a_frame_of_the_dataset_comes_with_its_night_and_reasons(
+    tmp_path: Path, source: str, reasons: str, words: tuple[str, ...]
+) -> None:
+    write_table(tmp_path / "dataset.tsv", "dataset", [dataset_row("x", "val", source) | {"reasons": reasons}])
+    (facts,) = stage.load_split(tmp_path / "dataset.tsv", "val").facts
+    assert (facts.night, facts.reasons) == ("a", words)
 
 
 def dataset_row(name: str, side: str, source: str) -> dict[str, Any]:

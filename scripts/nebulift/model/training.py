@@ -99,10 +99,10 @@ def train(
 ) -> TrainingResult:
     """Train on `train`, choose the best epoch on `validation`, calibrate on it, and write all into the folder `output`.
 
-    model.pth, model.onnx, metrics.json, history.tsv and args.yaml; `report` gets a line per epoch. The same previews,
-    settings and number of threads give the same bytes on the same kind of machine, also where training was killed and
-    is called again: it goes on behind its last whole epoch. Raises ModelFileError for weights that cannot be used,
-    TrainingFailed when no epoch gave a usable network.
+    model.pth, model.onnx, metrics.json, history.tsv, args.yaml and plots; `report` gets a line per epoch. The same
+    previews, settings and number of threads give the same bytes on the same kind of machine, also where training was
+    killed and is called again: it goes on behind its last whole epoch. Raises ModelFileError for weights that cannot be
+    used, TrainingFailed when no epoch gave a usable network.
     """
     with reproducible(settings.seed, settings.threads):
         network, weights_used = build_network(settings.weights)

@@ -30,4 +30,8 @@ def load_split(
 
 
 def _facts(row: Row, review_weight: float) -> FrameFacts:
-    return FrameFacts(row["night"], weight=review_weight if row["label_source"] == "human" else 1.0)
+    # A person's note may hold anything, also what looks like a reason.
+    if row["label_source"] == "human":
+        return FrameFacts(row["night"], ("human",), review_weight)
+    words = dict.fromkeys(reason.partition(":")[0] for reason in row["reasons"].split("; "))
+    return FrameFacts(row["night"], tuple(filter(None, words)) or ("none",))
