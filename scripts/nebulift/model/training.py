@@ -28,14 +28,14 @@ _LARGEST_DIFFERENCE = 1e-3
 class TrainingSettings:
     """How to train.
 
-    `weights` is "imagenet", "none" or a file (see build_network), `epochs` the most passes over the training frames,
+    `weights` is "nebulift", "imagenet", "none" or a file (see build_network), `epochs` the most passes over the frames,
     `learning_rate` the largest, `patience` the epochs without a better validation that end a phase, `freeze` what is
     kept of the weights at first: "auto", "layer3" (and to the end) or "none". `review_weight` is how many labels of the
     rules a person's label counts for (the dataset has it with each frame, see `FrameFacts`). `threads` of None takes as
     many as torch has been given; another number sums up in another order and gives another model.
     """
 
-    weights: str = "imagenet"
+    weights: str = "nebulift"
     epochs: int = 20
     batch_size: int = 16
     learning_rate: float = 1e-3

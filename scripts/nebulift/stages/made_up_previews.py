@@ -1,5 +1,7 @@
 """Previews of made-up frames whose truth is known: what the weights that ship with Nebulift are trained on."""
 
+import csv
+import io
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,7 +13,6 @@ from pathlib import Path
 from nebulift.dataset.version import PREVIEW_VERSION
 from nebulift.files import write_text
 from nebulift.frames.listing import list_frames
-from nebulift.labels.truth import read_truth
 from nebulift.labels.verdict import CLEAN
 from nebulift.scoring.score import ScoringSettings
 from nebulift.scoring.version import SCORER_VERSION
@@ -23,6 +24,14 @@ from nebulift.tables import read_table
 
 FRAMES_PER_SET_UP = 12
 _CONTAMINATED_FRACTION = 0.5
+_SHOWN_FROM = {
+    "trail_peak_sigma": 4.0,
+    "cloud_coverage": 0.1,
+    "defocus_px": 2.5,
+    "tracking_px": 4.0,
+    "occlusion": 0.05,
+}
+"""From which value of which column of truth.tsv a single frame shows what is wrong with it."""
 _TRUTH, _SCORES, _PREVIEWS = "truth.tsv", "scores.tsv", "previews"
 
 
@@ -48,12 +57,17 @@ class MadeUp:
 
 @dataclass(frozen=True)
 class LabelledPreview:
-    """A preview with what is true of its frame: 1 clean, 0 contaminated; `artifacts` as in truth.tsv."""
+    """A preview with what is true of its frame: 1 clean, 0 contaminated; `artifacts` as in truth.tsv.
+
+    `shows` is False where one frame by itself cannot show what is wrong: a veil that only other frames of the night
+    tell, or a trail near the noise.
+    """
 
     preview: Path
     label: int
     artifacts: str
     set_up: int
+    shows: bool
 
 
 def make_previews(made_up: MadeUp, cache: Path, workers: int, report: Callable[[str], None]) -> list[LabelledPreview]:
@@ -102,16 +116,11 @@ def _make_night(made_up: MadeUp, folder: Path, number: int) -> int:
 
 
 def _read_night(night: Path, number: int) -> Iterator[LabelledPreview]:
-    verdicts = read_truth([night / _TRUTH])
-    artifacts = _artifacts(night / _TRUTH)
+    text = (night / _TRUTH).read_text(encoding="utf-8")
+    truth = {row["frame"]: row for row in csv.DictReader(io.StringIO(text), delimiter="\t")}
     for row in read_table(night / _SCORES, "scores"):
         if row["preview"]:
-            label = int(verdicts[night.name, row["frame"]] == CLEAN)
-            yield LabelledPreview(night / _PREVIEWS / row["preview"], label, artifacts[row["frame"]], number)
-
-
-def _artifacts(truth: Path) -> dict[str, str]:
-    lines = [line.split("\t") for line in truth.read_text(encoding="utf-8").splitlines()]
-    columns = lines[0]
-    frame, artifacts = columns.index("frame"), columns.index("artifacts")
-    return {line[frame]: line[artifacts] for line in lines[1:]}
+            true = truth[row["frame"]]
+            label = int(true["verdict"] == CLEAN)
+            shows = bool(label) or any(float(true[column]) >= least for column, least in _SHOWN_FROM.items())
+            yield LabelledPreview(night / _PREVIEWS / row["preview"], label, true["artifacts"], number, shows)

@@ -59,11 +59,13 @@ def pretrain(
 
 
 def _sides(previews: Sequence[LabelledPreview]) -> dict[str, list[LabelledPreview]]:
-    """Divide previews by their set-up."""
+    """Divide previews by their set-up; what a preview does not show cannot be learned from it."""
     sides: dict[str, list[LabelledPreview]] = {"train": [], "validation": [], "held out": []}
     for one in previews:
         place = one.set_up % _SHARE
-        sides["validation" if place == _VALIDATES else "held out" if place == _HELD_OUT else "train"].append(one)
+        side = "validation" if place == _VALIDATES else "held out" if place == _HELD_OUT else "train"
+        if one.shows or side == "held out":
+            sides[side].append(one)
     return sides
 
 
