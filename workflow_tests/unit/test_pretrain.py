@@ -115,7 +115,6 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         monkeypatch.setenv(variable, "1")
     monkeypatch.setenv("OPENCV_FOR_THREADS_NUM", "1")
-    monkeypatch.setattr(made_up_previews, "FRAMES_PER_SET_UP", 12)
     monkeypatch.setattr(training, "_exported", lambda *_: {})
     options = "--frames 96 --width-px 256 --height-px 256 --epochs 2 --batch-size 24 --workers 1"
     return [

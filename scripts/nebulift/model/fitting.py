@@ -26,12 +26,16 @@ class TrainingFailed(ValueError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Fit:
-    """The network of the best epoch, its logits (N, 2) on the validation frames, and all epochs."""
+    """The network of the best epoch, its logits (N, 2) on the validation frames, and all epochs.
+
+    `stopped` says why training ended before its time, "" where it did not.
+    """
 
     network: nn.Module
     logits: Tensor
     best_epoch: int
     history: tuple[EpochRow, ...]
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,13 @@ def fit(
     """
     network.to(memory_format=torch.channels_last)
     fitting = _Fitting(network, (train, validation), settings, pretrained)
+    stopped = ""
     try:
         fitting.run(unfinished, report)
     except LossNotFinite:
-        logger.warning(
-            "training stopped in epoch %d: the loss is no finite number any more; %s",
-            len(fitting.history) + 1,
-            "the best epoch so far is kept" if fitting.best else "there is no epoch to keep",
-        )
+        stopped = f"training stopped in epoch {len(fitting.history) + 1}: the loss is no finite number any more"
+        kept = "the best epoch so far is kept" if fitting.best else "there is no epoch to keep"
+        logger.warning("%s; %s", stopped, kept)
     best = fitting.best
     if best is None:
         raise TrainingFailed(
@@ -146,7 +149,7 @@ def fit(
         )
     network.load_state_dict(best.state)
     network.eval()
-    return Fit(network, best.logits, best.row.epoch, tuple(fitting.history))
+    return Fit(network, best.logits, best.row.epoch, tuple(fitting.history), stopped)
 
 
 def _progress(row: EpochRow, epochs: int, seconds: float, left: float) -> str:

@@ -57,6 +57,7 @@ def trained_metrics(
         "weights_used": weights_used,
         "epochs_run": len(fitted.history),
         "best_epoch": fitted.best_epoch,
+        "stopped": fitted.stopped,
         "preview_version": PREVIEW_VERSION,
         "versions": {name: version(name) for name in ("torch", "torchvision")},
     }
