@@ -410,6 +410,22 @@ def test_a_step_that_would_spoil_the_weights_is_not_taken() -> None:
     assert network.bias.grad is None
 
 
+def test_half_precision_learns_about_the_same_and_leaves_single_precision_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_exported", lambda *_: {})
+    rows = {}
+    for precision in ("float32", "bfloat16"):
+        how = settings(epochs=2, precision=precision, learning_rate=1e-4)
+        result = train(previews(0, 16), previews(1000, 8), how, tmp_path / precision)
+        state = load_model(result.model).network.state_dict()
+        assert {tensor.dtype for tensor in state.values()} == {torch.float32, torch.int64}
+        rows[precision] = read_table(tmp_path / precision / "history.tsv", "history")[0]
+    losses = [rows[precision]["train_loss"] for precision in rows]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
 def test_phases_share_the_epochs() -> None:
     for epochs in (1, 2, 3, 20):
         for pretrained, freeze in ((True, "auto"), (False, "auto"), (True, "none"), (True, "layer3")):
@@ -442,7 +458,17 @@ def test_the_reason_names_the_class_that_is_missing() -> None:
     assert "validation_fraction" in reason
 
 
-@pytest.mark.parametrize("wrong", [{"freeze": "all"}, {"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"freeze": "all"},
+        {"precision": "float16"},
+        {"review_weight": 0.0},
+        {"epochs": 0},
+        {"batch_size": 1},
+        {"learning_rate": 0.0},
+    ],
+)
 def test_settings_that_make_no_sense_are_named(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(ValueError, match=name):

@@ -27,6 +27,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--batch-size", type=int, default=32, help="frames per step")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="largest learning rate")
     parser.add_argument("--threads", type=int, default=1, help="threads of training; another number, other weights")
+    parser.add_argument(
+        "--precision", choices=("float32", "bfloat16"), default="float32", help="bfloat16 is faster on some processors"
+    )
     parser.add_argument("--cache", type=Path, default=Path("pretrain"), help="folder of previews and of what is undone")
     parser.set_defaults(run=_run)
 
@@ -52,6 +55,7 @@ def _run(chosen: argparse.Namespace) -> int:
             learning_rate=chosen.learning_rate,
             seed=chosen.seed,
             threads=chosen.threads,
+            precision=chosen.precision,
         ),
         lambda line: print(line, flush=True),
     )

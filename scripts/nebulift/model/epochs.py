@@ -76,7 +76,7 @@ def train_epoch(
     loss_sum, right = 0.0, 0
     for indices in batches(len(examples.labels), batch_size, generator):
         targets = examples.labels[indices]
-        logits = network(examples.batch(indices.tolist()))
+        logits = network(examples.batch(indices.tolist())).float()
         loss = criterion(logits, targets, examples.weights[indices])
         if not math.isfinite(loss.item()):
             raise LossNotFinite
@@ -108,7 +108,8 @@ def validate(network: nn.Module, examples: Examples, criterion: WeightedLoss) ->
     """Return the logits (N, 2), and their loss, accuracy and balanced accuracy; raises LossNotFinite."""
     network.eval()
     order = torch.arange(len(examples.labels))
-    logits = torch.cat([network(examples.batch(part.tolist())) for part in torch.split(order, _VALIDATION_BATCH)])
+    parts = torch.split(order, _VALIDATION_BATCH)
+    logits = torch.cat([network(examples.batch(part.tolist())).float() for part in parts])
     loss = float(criterion(logits, examples.labels, examples.weights))
     if not math.isfinite(loss):
         raise LossNotFinite

@@ -62,16 +62,19 @@ class PhaseRun:
         Raises LossNotFinite.
         """
         start = time.monotonic()
-        loss, share = train_epoch(
-            self._body,
-            self._examples,
-            self._settings.batch_size,
-            self._optimizer,
-            self._scheduler,
-            self._criterion,
-            order,
-        )
-        logits, *validated = validate(self._body, self._held_out, self._criterion)
+        halved = self._settings.precision == "bfloat16"
+        # Without the cache, which would hold on to weights from before a step.
+        with torch.autocast("cpu", torch.bfloat16, enabled=halved, cache_enabled=False):
+            loss, share = train_epoch(
+                self._body,
+                self._examples,
+                self._settings.batch_size,
+                self._optimizer,
+                self._scheduler,
+                self._criterion,
+                order,
+            )
+            logits, *validated = validate(self._body, self._held_out, self._criterion)
         rate = float(self._scheduler.get_last_lr()[0])
         row = EpochRow(0, self._phase.kind, rate, loss, share, *validated)
         self.done, self._waited = self.done + 1, self._waited + 1
