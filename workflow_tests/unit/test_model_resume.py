@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from nebulift.model import phase_run, training, unfinished
+from nebulift.model.dataset import FrameFacts
 from nebulift.model.network import new_network
 from nebulift.model.training import TrainingResult, train, train_or_explain
 from nebulift.model.unfinished import FILE, UnfinishedTraining
@@ -38,8 +39,11 @@ class Killed(BaseException):
     """Ends a training as from outside."""
 
 
-def trained(folder: Path, **changes: Any) -> TrainingResult:
+def trained(folder: Path, measured: bool = False, **changes: Any) -> TrainingResult:
     frames = previews(0, 16, augment=True), previews(1000, 8)
+    if measured:
+        for side in frames:
+            side.facts = [FrameFacts(measured=(0.1 * number, 1.0)) for number in range(len(side))]
     return train(*frames, settings(**({"epochs": 4} | changes)), folder, lines.append)
 
 
@@ -107,11 +111,12 @@ def test_killed_training_ends_with_the_bytes_of_an_unbroken_one(
     assert contents(tmp_path / "killed") == contents(tmp_path / "unbroken")
 
 
-@pytest.mark.parametrize("way", ["kept features", "frozen layers", "random weights"])
+@pytest.mark.parametrize("way", ["kept features", "frozen layers", "random weights", "measured numbers"])
 @pytest.mark.usefixtures("no_export")
 def test_wherever_it_ended_it_goes_on(tmp_path: Path, start: str, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """Behind its first epoch, at the end of the first phase, and within the second one."""
-    how: dict[str, Any] = {"weights": "none" if way == "random weights" else start, "epochs": 6}
+    how: dict[str, Any] = {"weights": "none" if way.startswith(("random", "measured")) else start, "epochs": 6}
+    how["measured"] = way == "measured numbers"
     monkeypatch.setattr(phase_run.KeptFeatures, "fit_for", lambda _: way == "kept features")
     unbroken = trained(tmp_path / "unbroken", **how)
     lines.clear()

@@ -334,9 +334,34 @@ def test_a_persons_label_counts_as_many_of_the_rules() -> None:
 
 def test_the_loss_by_hand() -> None:
     logits = torch.tensor([[0.0, 0.0], [0.0, math.log(3.0)]])
-    loss = WeightedLoss(torch.tensor([2.0, 0.5]))(logits, torch.tensor([0, 1]), torch.tensor([1.0, 3.0]))
+    loss = WeightedLoss(torch.tensor([2.0, 0.5]))(
+        logits, torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), torch.zeros(2, 0)
+    )
     # The contaminated frame has a loss of ln 2 and a weight of 2, the clean one ln 4/3 and 1.5.
     assert float(loss) == pytest.approx((2 * math.log(2) + 1.5 * math.log(4 / 3)) / 3.5)
+
+
+def test_what_is_measured_adds_its_squared_error_to_the_loss() -> None:
+    outputs = torch.tensor([[0.0, 0.0, 1.0, 2.0], [0.0, 0.0, 3.0, 0.0]])
+    measured = torch.tensor([[1.0, 0.0], [3.0, 0.0]])
+    loss = WeightedLoss(torch.ones(2))(outputs, torch.tensor([0, 1]), torch.ones(2), measured)
+    # Of four numbers one is off by 2.
+    assert float(loss) == pytest.approx(math.log(2) + 4 * (2**2 / 4))
+
+
+def test_what_is_measured_is_learned_and_leaves_a_network_of_two_outputs(tmp_path: Path) -> None:
+    plain = previews(0, 16)
+    sides: dict[str, AstroImageDataset] = {}
+    for name, factor in (("none", None), ("measured", 1.0)):
+        facts = [FrameFacts(measured=() if factor is None else (factor * label, 0.5)) for label in plain.labels]
+        sides[name] = AstroImageDataset(plain.image_paths, plain.labels, load=picture, facts=facts)
+    result = {name: train(side, side, settings(epochs=1), tmp_path / name) for name, side in sides.items()}
+    states = {name: load_model(one.model).network.state_dict() for name, one in result.items()}
+    assert states["measured"]["fc.weight"].shape == (2, 512)
+    assert not torch.equal(states["measured"]["conv1.weight"], states["none"]["conv1.weight"])
+    fitted = result["measured"].fit
+    assert fitted is not None and fitted.logits.shape == (16, 2)
+    assert result["measured"].metrics["onnx"]["largest_difference_of_logits"] < 1e-4
 
 
 def test_the_classes_are_balanced_by_what_their_labels_count() -> None:
@@ -396,6 +421,8 @@ def test_a_weight_that_makes_no_sense_is_refused(weight: float) -> None:
         AstroImageDataset([Path("a.png")], [1], facts=[FrameFacts(weight=weight)])
     with pytest.raises(ValueError, match="1 images but 2 facts"):
         AstroImageDataset([Path("a.png")], [1], facts=[FrameFacts(), FrameFacts()])
+    with pytest.raises(ValueError, match="the same numbers are to be measured of every frame"):
+        AstroImageDataset([Path("a.png")] * 2, [1, 0], facts=[FrameFacts(), FrameFacts(measured=(1.0,))])
 
 
 def test_a_step_that_would_spoil_the_weights_is_not_taken() -> None:

@@ -25,11 +25,13 @@ class FrameFacts:
     """What is known of a labelled frame besides its label.
 
     `weight` is how much its label counts in training, against 1; `reasons` name what its label was given for.
+    `measured` are numbers of about unit spread, the same ones of every frame, that are learned along with the label.
     """
 
     night: str = ""
     reasons: tuple[str, ...] = ()
     weight: float = 1.0
+    measured: tuple[float, ...] = ()
 
 
 class AstroImageDataset(Dataset[tuple[Tensor, int]]):
@@ -56,6 +58,8 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
             raise ValueError(f"{len(images)} images but {len(facts)} facts: give one per image")
         if facts is not None and not all(one.weight > 0 and math.isfinite(one.weight) for one in facts):
             raise ValueError("the weight of a label is a number above 0")
+        if facts and len({len(one.measured) for one in facts}) > 1:
+            raise ValueError("the same numbers are to be measured of every frame")
         wrong = sorted({str(label) for label in labels if label not in (0, 1)})
         if wrong:
             raise ValueError(f"labels are 1 (clean) or 0 (contaminated), not {', '.join(wrong)}")
@@ -81,8 +85,8 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of what is learned from: previews, labels and how they vary, in their order."""
-        weights = [facts.weight for facts in self.facts]
-        digest = hashlib.sha256(json.dumps([self.labels, weights, self.augment, self.seed, self.reads]).encode())
+        learned = [[facts.weight, *facts.measured] for facts in self.facts]
+        digest = hashlib.sha256(json.dumps([self.labels, learned, self.augment, self.seed, self.reads]).encode())
         for index in range(len(self)):
             digest.update(np.ascontiguousarray(self._preview(index)).tobytes())
         return digest.hexdigest()

@@ -12,6 +12,7 @@ from nebulift.model.examples import Examples
 from nebulift.model.metrics import accuracy, balanced_accuracy, confusion_matrix
 
 _VALIDATION_BATCH = 32
+_MEASURED_SHARE = 4.0
 
 
 class LossNotFinite(ArithmeticError):  # noqa: N818
@@ -45,17 +46,22 @@ def class_weights(labels: Tensor, weights: Tensor | None = None) -> Tensor:
 
 
 class WeightedLoss(nn.Module):
-    """The mean cross-entropy of frames, each weighted by its class and by how much its label is to be trusted."""
+    """The mean cross-entropy of frames, each weighted by its class and by how much its label is to be trusted.
+
+    Where numbers were measured, too, their mean squared error comes on top, several times: it tells more per frame.
+    """
 
     def __init__(self, classes: Tensor) -> None:
         super().__init__()
         self.classes = classes
 
-    def forward(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Return the loss of logits (N, 2) for targets (N) with weights (N)."""
-        each = nn.functional.cross_entropy(logits, targets, reduction="none")
+    def forward(self, outputs: Tensor, targets: Tensor, weights: Tensor, measured: Tensor) -> Tensor:
+        """Return the loss of outputs (N, 2 + K), logits first, for targets (N) with weights (N) and measured (N, K)."""
+        each = nn.functional.cross_entropy(outputs[:, :2], targets, reduction="none")
         trusted = self.classes[targets] * weights
         mean: Tensor = (trusted * each).sum() / trusted.sum()
+        if measured.shape[1]:
+            mean = mean + _MEASURED_SHARE * nn.functional.mse_loss(outputs[:, 2:], measured)
         return mean
 
 
@@ -76,8 +82,8 @@ def train_epoch(
     loss_sum, right = 0.0, 0
     for indices in batches(len(examples.labels), batch_size, generator):
         targets = examples.labels[indices]
-        logits = network(examples.batch(indices.tolist())).float()
-        loss = criterion(logits, targets, examples.weights[indices])
+        outputs = network(examples.batch(indices.tolist())).float()
+        loss = criterion(outputs, targets, examples.weights[indices], examples.measured[indices])
         if not math.isfinite(loss.item()):
             raise LossNotFinite
         optimizer.zero_grad()
@@ -85,7 +91,7 @@ def train_epoch(
         optimizer.step()
         scheduler.step()
         loss_sum += loss.item() * len(targets)
-        right += int((logits.argmax(dim=1) == targets).sum())
+        right += int((outputs[:, :2].argmax(dim=1) == targets).sum())
     return loss_sum / len(examples.labels), right / len(examples.labels)
 
 
@@ -109,9 +115,10 @@ def validate(network: nn.Module, examples: Examples, criterion: WeightedLoss) ->
     network.eval()
     order = torch.arange(len(examples.labels))
     parts = torch.split(order, _VALIDATION_BATCH)
-    logits = torch.cat([network(examples.batch(part.tolist())).float() for part in parts])
-    loss = float(criterion(logits, examples.labels, examples.weights))
+    outputs = torch.cat([network(examples.batch(part.tolist())).float() for part in parts])
+    loss = float(criterion(outputs, examples.labels, examples.weights, examples.measured))
     if not math.isfinite(loss):
         raise LossNotFinite
+    logits = outputs[:, :2]
     matrix = confusion_matrix(examples.labels, logits.argmax(dim=1))
     return logits, loss, accuracy(matrix), balanced_accuracy(matrix)

@@ -14,10 +14,14 @@ _MOST_VARIANTS = 4
 
 
 class Examples(Protocol):
-    """Labelled inputs of a network with the weights of their labels; `reads` of each tell which variant is next."""
+    """Labelled inputs of a network with the weights of their labels; `reads` of each tell which variant is next.
+
+    `measured` (N, K) are the numbers learned along with the labels, K being 0 where there are none.
+    """
 
     labels: Tensor
     weights: Tensor
+    measured: Tensor
     reads: list[int]
 
     def batch(self, indices: Sequence[int]) -> Tensor:
@@ -30,6 +34,7 @@ class Previews:
     def __init__(self, dataset: AstroImageDataset, *, half: bool = False) -> None:
         self.labels = torch.tensor(dataset.labels)
         self.weights = torch.tensor([facts.weight for facts in dataset.facts])
+        self.measured = torch.tensor([facts.measured for facts in dataset.facts]).reshape(len(dataset), -1)
         self.reads = dataset.reads
         self._dataset = dataset
         self._half = half
@@ -47,7 +52,7 @@ class KeptFeatures:
 
     def __init__(self, stem: nn.Module, dataset: AstroImageDataset) -> None:
         previews = Previews(dataset)
-        self.labels, self.weights = previews.labels, previews.weights
+        self.labels, self.weights, self.measured = previews.labels, previews.weights, previews.measured
         number = len(dataset)
         variants = min(_MOST_VARIANTS, _KEPT_FEATURES // number) if dataset.augment else 1
         stem.eval()

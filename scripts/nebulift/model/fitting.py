@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.description import CLASSES
 from nebulift.model.epochs import EpochRow, LossNotFinite
+from nebulift.model.network import with_outputs
 from nebulift.model.phase_run import PhaseRun
 from nebulift.model.phases import Phase, plan_phases
 from nebulift.model.unfinished import UnfinishedTraining
@@ -130,8 +132,11 @@ def fit(
 
     The best epoch has the highest balanced accuracy, and of equal ones the lowest loss, on the validation frames.
     `unfinished` keeps the state after each epoch, and is gone on from where it has one. Raises TrainingFailed when no
-    epoch gave a usable network.
+    epoch gave a usable network. What is measured of the frames (`FrameFacts`) is learned by outputs of its own, which
+    the network loses in the end.
     """
+    if measured := len(train.facts[0].measured):
+        with_outputs(network, len(CLASSES) + measured)
     network.to(memory_format=torch.channels_last)
     fitting = _Fitting(network, (train, validation), settings, pretrained)
     stopped = ""
@@ -148,6 +153,8 @@ def fit(
             f"({settings.learning_rate:g}) or start from other weights"
         )
     network.load_state_dict(best.state)
+    if measured:
+        with_outputs(network, len(CLASSES))
     network.eval()
     return Fit(network, best.logits, best.row.epoch, tuple(fitting.history), stopped)
 

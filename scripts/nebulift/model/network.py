@@ -54,6 +54,17 @@ def build_network(weights: str) -> tuple[nn.Module, str]:
     return network, weights
 
 
+def with_outputs(network: nn.Module, outputs: int) -> None:
+    """Give a network so many outputs, in place; those that it had are kept as they are, new ones are random."""
+    before = network.get_submodule("fc")
+    assert isinstance(before, nn.Linear)
+    after = nn.Linear(before.in_features, outputs)
+    kept = min(outputs, before.out_features)
+    with torch.no_grad():
+        after.weight[:kept], after.bias[:kept] = before.weight[:kept], before.bias[:kept]
+    network.set_submodule("fc", after)
+
+
 def _start_from(network: nn.Module, state: Mapping[str, Any], source: str) -> None:
     """Load all layers; a last layer made for other classes than ours is left as it is."""
     fitting = dict(state)

@@ -2,9 +2,10 @@
 
 import csv
 import io
+import math
 import multiprocessing
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,16 @@ _SHOWN_FROM = {
     "occlusion": 0.05,
 }
 """From which value of which column of truth.tsv a single frame shows what is wrong with it."""
+_MEASURED = (
+    "star_fwhm_px",
+    "defocus_px",
+    "tracking_px",
+    "trail_peak_sigma",
+    "trail_length_px",
+    "occlusion",
+    "cloud_coverage",
+    "transparency",
+)
 _TRUTH, _SCORES, _PREVIEWS = "truth.tsv", "scores.tsv", "previews"
 
 
@@ -60,7 +71,7 @@ class LabelledPreview:
     """A preview with what is true of its frame: 1 clean, 0 contaminated; `artifacts` as in truth.tsv.
 
     `shows` is False where one frame by itself cannot show what is wrong: a veil that only other frames of the night
-    tell, or a trail near the noise.
+    tell, or a trail near the noise. `measured` are numbers of about unit spread, see `_measured`.
     """
 
     preview: Path
@@ -68,6 +79,7 @@ class LabelledPreview:
     artifacts: str
     set_up: int
     shows: bool
+    measured: tuple[float, ...] = ()
 
 
 def make_previews(made_up: MadeUp, cache: Path, workers: int, report: Callable[[str], None]) -> list[LabelledPreview]:
@@ -123,4 +135,24 @@ def _read_night(night: Path, number: int) -> Iterator[LabelledPreview]:
             true = truth[row["frame"]]
             label = int(true["verdict"] == CLEAN)
             shows = bool(label) or any(float(true[column]) >= least for column, least in _SHOWN_FROM.items())
-            yield LabelledPreview(night / _PREVIEWS / row["preview"], label, true["artifacts"], number, shows)
+            yield LabelledPreview(
+                night / _PREVIEWS / row["preview"], label, true["artifacts"], number, shows, _measured(true)
+            )
+
+
+def _measured(true: Mapping[str, str]) -> tuple[float, ...]:
+    """Return what the simulation knows of a frame in numbers: stars, focus, tracking, trails, obstacles, clouds."""
+    value = {column: float(true[column]) for column in _MEASURED}
+    return tuple(
+        round(number, 4)
+        for number in (
+            math.log(value["star_fwhm_px"] / 3.0),
+            value["defocus_px"] / 3.0,
+            value["tracking_px"] / 5.0,
+            math.log1p(value["trail_peak_sigma"]) / 2.0,
+            min(value["trail_length_px"] / 800.0, 1.5),
+            3.0 * value["occlusion"],
+            2.0 * value["cloud_coverage"],
+            2.0 * (1.0 - value["transparency"]),
+        )
+    )

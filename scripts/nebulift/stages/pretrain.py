@@ -14,7 +14,7 @@ from nebulift.dataset.version import PREVIEW_VERSION
 from nebulift.files import write_text
 from nebulift.model.calibration import expected_calibration_error
 from nebulift.model.checkpoint import TorchModel, load_model
-from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.dataset import AstroImageDataset, FrameFacts
 from nebulift.model.inference import Predictor
 from nebulift.model.metrics import classification_metrics
 from nebulift.model.network import build_network
@@ -71,7 +71,8 @@ def _sides(previews: Sequence[LabelledPreview]) -> dict[str, list[LabelledPrevie
 
 def _dataset(previews: Sequence[LabelledPreview], augment: bool = False, seed: int = 0) -> AstroImageDataset:
     paths, labels = [one.preview for one in previews], [one.label for one in previews]
-    return AstroImageDataset(paths, labels, augment=augment, seed=seed)
+    facts = [FrameFacts(measured=one.measured) for one in previews]
+    return AstroImageDataset(paths, labels, augment=augment, seed=seed, facts=facts)
 
 
 def _figures(weights: Path, trained: TorchModel, previews: Sequence[LabelledPreview]) -> dict[str, Any]:
@@ -122,6 +123,7 @@ def _card(
             f"- frames: {counts}; no set-up on two sides",
             "- labels: the truth of the simulation; what a single frame does not show (a veil over all of it, a trail",
             "  below 4 sigma of a pixel) neither trained nor validated, but is held out like the rest",
+            "- learned along: width of the stars, defocus, tracking, trails, obstacles and clouds in numbers",
             f"- previews: version {PREVIEW_VERSION}, by scorer {SCORER_VERSION}",
             f"- versions: nebulift {nebulift.__version__}, {versions}",
             "",
