@@ -89,7 +89,7 @@ def test_what_one_frame_cannot_show_is_known(cache: Path, tmp_path: Path) -> Non
     copy.mkdir()
     (copy / "truth.tsv").write_text("\n".join("\t".join(line) for line in lines) + "\n")
     (copy / "scores.tsv").write_bytes((night / "scores.tsv").read_bytes())
-    assert [one.shows for one in made_up_previews._read_night(copy, 0)] == [True] + [False] * 11
+    assert [one.shows for one in made_up_previews.read_night(copy, 0)] == [True] + [False] * 11
 
 
 def test_no_set_up_is_on_two_sides_and_only_what_shows_trains() -> None:

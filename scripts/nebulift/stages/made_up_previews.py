@@ -20,6 +20,7 @@ from nebulift.scoring.version import SCORER_VERSION
 from nebulift.simulate.drawn_set_ups import draw_set_up
 from nebulift.simulate.field import generator
 from nebulift.simulate.night import simulate_night, truth_table
+from nebulift.simulate.set_ups import SetUp
 from nebulift.stages.score import score_chunk
 from nebulift.tables import read_table
 
@@ -90,10 +91,10 @@ def make_previews(made_up: MadeUp, cache: Path, workers: int, report: Callable[[
     """
     folder = cache / f"{SCORER_VERSION}.{PREVIEW_VERSION}-{made_up.width_px}x{made_up.height_px}-{made_up.seed}"
     numbers = range(made_up.set_ups)
-    missing = [number for number in numbers if not (folder / f"{number:05d}" / _TRUTH).is_file()]
-    for done, number in enumerate(_all(partial(_make_night, made_up, folder), missing, workers), start=1):
+    missing = [number for number in numbers if not is_made(folder / f"{number:05d}")]
+    for done, number in enumerate(_all(partial(_make_drawn_night, made_up, folder), missing, workers), start=1):
         report(f"set-up {number}: {done} of {len(missing)} done")
-    return [one for number in numbers for one in _read_night(folder / f"{number:05d}", number)]
+    return [one for number in numbers for one in read_night(folder / f"{number:05d}", number)]
 
 
 def _all(make: Callable[[int], int], numbers: list[int], workers: int) -> Iterator[int]:
@@ -104,15 +105,18 @@ def _all(make: Callable[[int], int], numbers: list[int], workers: int) -> Iterat
         yield from pool.map(make, numbers)
 
 
-def _make_night(made_up: MadeUp, folder: Path, number: int) -> int:
-    """Simulate and score the frames of a set-up; the table of their truth is written last."""
-    seed = made_up.seed * 1_000_003 + number
+def _make_drawn_night(made_up: MadeUp, folder: Path, number: int) -> int:
     set_up = draw_set_up(generator(made_up.seed, "set-up", number), made_up.width_px, made_up.height_px)
-    night = folder / f"{number:05d}"
-    with tempfile.TemporaryDirectory(prefix="nebulift-") as frames:
+    make_night(set_up, made_up.seed * 1_000_003 + number, FRAMES_PER_SET_UP, folder / f"{number:05d}")
+    return number
+
+
+def make_night(set_up: SetUp, seed: int, frames: int, night: Path) -> None:
+    """Simulate and score the frames of a night into a folder: previews, scores, and last the table of their truth."""
+    with tempfile.TemporaryDirectory(prefix="nebulift-") as raw:
         truth = simulate_night(
-            Path(frames) / night.name,
-            frames=FRAMES_PER_SET_UP,
+            Path(raw) / night.name,
+            frames=frames,
             seed=seed,
             camera=set_up.camera,
             telescope=set_up.telescope,
@@ -121,13 +125,19 @@ def _make_night(made_up: MadeUp, folder: Path, number: int) -> int:
             contaminated_fraction=_CONTAMINATED_FRACTION,
             varied=True,
         )
-        listed = list_frames(Path(frames) / night.name)
-        score_chunk(night.name, listed, night / _SCORES, night / _PREVIEWS, ScoringSettings())
+        score_chunk(
+            night.name, list_frames(Path(raw) / night.name), night / _SCORES, night / _PREVIEWS, ScoringSettings()
+        )
     write_text(night / _TRUTH, truth_table(truth))
-    return number
 
 
-def _read_night(night: Path, number: int) -> Iterator[LabelledPreview]:
+def is_made(night: Path) -> bool:
+    """Say whether a night was made to its end."""
+    return (night / _TRUTH).is_file()
+
+
+def read_night(night: Path, number: int = 0) -> Iterator[LabelledPreview]:
+    """Give the previews of a night that was made, in capture order, `number` being that of its set-up."""
     text = (night / _TRUTH).read_text(encoding="utf-8")
     truth = {row["frame"]: row for row in csv.DictReader(io.StringIO(text), delimiter="\t")}
     for row in read_table(night / _SCORES, "scores"):
