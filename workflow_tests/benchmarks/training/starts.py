@@ -55,9 +55,9 @@ def text(records: Sequence[dict[str, Any]]) -> str:
     return (
         "### Our weights against none\n\n"
         + markdown_table(["figure", "start", "mean", "95 % interval", "trainings"], rows)
-        + f"\nTrained on {TRAINING} frames of a night with true labels, validated on {VALIDATION} later ones of it, asked"
-        f" about {records[0]['frames']} of another night with other stars. Cameras: {', '.join(cameras)}. Intervals over"
-        " seeds and cameras (Student's t).\n"
+        + f"\nTrained on {TRAINING} frames of a night with true labels, validated on {VALIDATION} later ones of it,"
+        f" asked about {records[0]['frames']} of another night with other stars. Cameras: {', '.join(cameras)}."
+        " Intervals over seeds and cameras (Student's t).\n"
     )
 
 
