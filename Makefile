@@ -49,6 +49,7 @@ config: setup
 # Debian's source-extractor and siril, and workflow_tests/benchmarks/requirements.txt.
 benchmarks: setup
 	$(BIN)/python workflow_tests/benchmarks/accuracy
+	$(BIN)/python workflow_tests/benchmarks/training
 	$(BIN)/python workflow_tests/benchmarks/speed
 
 clean:

@@ -34,6 +34,8 @@ rule dataset:
         clean_threshold=lookup("label/clean_threshold", within=config),
         contaminated_threshold=lookup("label/contaminated_threshold", within=config),
         results=subpath(input.labels, parent=True),
+        # Raised when the columns of the table change.
+        table_version=2,
     message:
         "Laying out the dataset"
     script:

@@ -8,7 +8,11 @@ OUTPUT
     <results>/model/model.pth       the same, as training goes on from it
     <results>/model/metrics.json    how good it is, or why there is none
     <results>/model/history.tsv     one row per epoch
+    <results>/model/history.png     the same as a picture
+    <results>/model/metrics.png     confusion matrix, reliability, accuracy per reason
     <results>/model/args.yaml       everything that was chosen
+
+A training that was killed leaves <results>/model/unfinished.pth, no output, and goes on from there.
 """
 
 
@@ -21,6 +25,8 @@ rule model:
         network="<results>/model/model.onnx",
         metrics="<results>/model/metrics.json",
         history="<results>/model/history.tsv",
+        history_plot="<results>/model/history.png",
+        metrics_plot="<results>/model/metrics.png",
         arguments="<results>/model/args.yaml",
     log:
         "<logs>/model.log",

@@ -23,14 +23,19 @@ def hand_library_to_jobs() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([library, *(path for path in given if path not in ("", library))])
 
 
+def limit_threads(threads: int) -> None:
+    """Limit the native threads of this process and of those it starts; to be called before numpy is imported."""
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+
+
 @contextmanager
 def job(log: str, threads: int = 1) -> Iterator[None]:
     """Limit native threads, log to the job's file and to stderr, and put an error into both before it ends the job.
 
     To be entered before numpy and its kin are imported: they read their number of threads only once.
     """
-    for variable in _THREAD_VARIABLES:
-        os.environ[variable] = str(threads)
+    limit_threads(threads)
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         level=logging.INFO,

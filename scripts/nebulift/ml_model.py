@@ -16,6 +16,7 @@ from nebulift.files import replacing
 from nebulift.frames.listing import list_frames
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, REVIEW, Thresholds
 from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.description import BUILT_IN_WEIGHTS
 from nebulift.stages.dataset import SIDES, materialise_dataset
 from nebulift.stages.train import load_split
 from nebulift.tables import Row, read_table, write_table
@@ -95,7 +96,7 @@ def complete_training_pipeline(
     clean_threshold: float = 0.7,
     contaminated_threshold: float = 0.3,
     train_split: float = 0.8,
-    weights: str = "imagenet",
+    weights: str = "nebulift",
     cores: int | None = None,
 ) -> dict[str, Any]:
     """Score, label and lay out the frames of a folder and train on them, by running the workflow.
@@ -119,7 +120,7 @@ def complete_training_pipeline(
         "train": {
             "epochs": epochs,
             "batch_size": batch_size,
-            "weights": weights if weights in ("imagenet", "none") else os.path.abspath(weights),  # noqa: PTH100
+            "weights": weights if weights in BUILT_IN_WEIGHTS else os.path.abspath(weights),  # noqa: PTH100
         },
         "pathvars": {"dataset": str(folder)},
     }

@@ -17,6 +17,9 @@ from nebulift.model import network as network_module
 from nebulift.model.checkpoint import ModelFileError, NoModel, save_model, save_no_model
 from nebulift.model.description import ModelDescription
 from nebulift.model.network import build_network, new_network
+from nebulift.model.training import TrainingSettings
+from nebulift.model.weights_file import SHIPPED_WEIGHTS, read_weights
+from unit.test_model_file import Payload
 
 IMAGENET_FILE = Path(ResNet18_Weights.IMAGENET1K_V1.url).name
 
@@ -134,6 +137,27 @@ def test_a_bare_state_dict_of_other_classes_keeps_all_but_its_last_layer(tmp_pat
     state = build_network(str(path))[0].state_dict()
     assert torch.equal(state["layer4.1.conv2.weight"], given["layer4.1.conv2.weight"])
     assert state["fc.weight"].shape == (2, 512)
+
+
+def test_our_own_weights_come_with_the_package_and_are_small() -> None:
+    assert SHIPPED_WEIGHTS.stat().st_size < 25e6
+    assert "made by: nebulift pretrain" in SHIPPED_WEIGHTS.with_suffix(".md").read_text(encoding="utf-8")
+    built, used = build_network("nebulift")
+    assert used == "nebulift"
+    shipped = read_weights(SHIPPED_WEIGHTS)
+    state = built.state_dict()
+    assert set(state) == set(shipped)
+    assert all(torch.equal(state[name], shipped[name]) for name in state)
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32, torch.int64}
+    assert TrainingSettings().weights == "nebulift"
+
+
+def test_what_is_pickled_with_code_is_no_weights_to_start_from(tmp_path: Path) -> None:
+    for name in ("start.pth", "start.safetensors"):
+        torch.save({"state_dict": Payload(tmp_path / "trace")}, tmp_path / name)
+        with pytest.raises(ModelFileError, match=name.replace(".", r"\.")):
+            build_network(str(tmp_path / name))
+    assert not (tmp_path / "trace").exists()
 
 
 def test_files_that_hold_no_weights_are_named(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR
 
 from nebulift.labels.risk import count_calls
-from nebulift.model import fitting, training
+from nebulift.model import phase_run, training
 from nebulift.model.checkpoint import NoModel, load_model
-from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.dataset import AstroImageDataset, FrameFacts
 from nebulift.model.description import ModelDescription
-from nebulift.model.epochs import LossNotFinite, class_weights, train_epoch, validate
+from nebulift.model.epochs import LossNotFinite, WeightedLoss, class_weights, train_epoch, validate
 from nebulift.model.examples import KeptFeatures, Previews, split_after_layer3
 from nebulift.model.export import export_onnx
 from nebulift.model.inference import Predictor, load_any_model
@@ -29,9 +29,11 @@ from nebulift.model.network import new_network
 from nebulift.model.phases import plan_phases
 from nebulift.model.reproducible import reproducible
 from nebulift.model.training import TrainingResult, TrainingSettings, train, train_or_explain, untrainable
-from nebulift.tables import columns, read_table
+from nebulift.stages import train as stage
+from nebulift.tables import columns, read_table, write_table
 
 SIDE_PX = 64
+ALL_FILES = {"model.pth", "model.onnx", "metrics.json", "history.tsv", "history.png", "metrics.png", "args.yaml"}
 
 
 def picture(path: Path) -> NDArray[np.uint8]:
@@ -100,6 +102,31 @@ def test_the_metrics_are_those_of_the_model_in_the_file(trained: TrainingResult)
     assert written["onnx"]["largest_difference_of_logits"] < 1e-4
 
 
+def test_the_metrics_tell_each_night_and_each_reason_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epoch by epoch nothing is learned here: every frame is called clean."""
+    monkeypatch.setattr(training, "_exported", lambda *_: {})
+    monkeypatch.setattr(phase_run, "train_epoch", lambda *_: (0.5, 0.5))
+    monkeypatch.setattr(
+        phase_run,
+        "validate",
+        lambda _, examples, __: (torch.tensor([[0.0, 1.0]] * len(examples.labels)), 0.5, 0.5, 0.5),
+    )
+    facts = [
+        FrameFacts("a", ("none",)), FrameFacts("a", ("streak", "cloud")), FrameFacts("b", ("none",)),
+        FrameFacts("b", ("streak",)), FrameFacts("b", ("human",)), FrameFacts("", ("human",)),
+    ]  # fmt: skip
+    held_out = AstroImageDataset([Path("0.png")] * 6, [1, 0, 1, 0, 1, 0], load=picture, facts=facts)
+    metrics = train(previews(0, 16), held_out, settings(epochs=1), tmp_path).metrics
+    assert metrics["nights"] == {"a": {"frames": 2, "accuracy": 0.5}, "b": {"frames": 3, "accuracy": 2 / 3}}
+    assert metrics["reasons"] == {
+        "cloud": {"frames": 1, "accuracy": 0.0},
+        "human": {"frames": 2, "accuracy": 0.5},
+        "none": {"frames": 2, "accuracy": 1.0},
+        "streak": {"frames": 2, "accuracy": 0.0},
+    }
+    assert [(one["frames"], one["share_clean"]) for one in metrics["reliability"]] == [(6, 0.5)]
+
+
 def test_a_model_onnx_that_answers_otherwise_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def another(path: Path, network: nn.Module, description: ModelDescription) -> None:
         export_onnx(path, new_network(), description)
@@ -131,7 +158,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Pa
         return {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
 
     first = files("first", 0)
-    assert set(first) == {"model.pth", "model.onnx", "metrics.json", "history.tsv", "args.yaml"}
+    assert set(first) == ALL_FILES
     assert files("again", 0) == first
     assert files("other", 1)["history.tsv"] != first["history.tsv"]
 
@@ -171,8 +198,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
             balanced, loss = now[0]
             return torch.zeros(len(examples.labels), 2), loss, balanced, balanced
 
-        monkeypatch.setattr(fitting, "train_epoch", step)
-        monkeypatch.setattr(fitting, "validate", look)
+        monkeypatch.setattr(phase_run, "train_epoch", step)
+        monkeypatch.setattr(phase_run, "validate", look)
 
     yield follow
 
@@ -272,30 +299,158 @@ def test_class_weights_keep_a_rare_class_from_being_drowned() -> None:
     weights = class_weights(examples.labels)
     assert weights.tolist() == pytest.approx([3.0, 0.6])
 
-    def learnt(weight: Tensor | None) -> float:
+    def learnt(weight: Tensor) -> float:
         network = Constant()
         optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
         for _ in range(40):
             train_epoch(
                 network, examples, 24, optimizer, ConstantLR(optimizer, 1.0),
-                nn.CrossEntropyLoss(weight=weight), torch.Generator().manual_seed(0),
+                WeightedLoss(weight), torch.Generator().manual_seed(0),
             )  # fmt: skip
         return float(torch.softmax(network.bias.detach(), dim=0)[1])
 
-    assert learnt(None) == pytest.approx(20 / 24, abs=0.02)
+    assert learnt(torch.ones(2)) == pytest.approx(20 / 24, abs=0.02)
     assert learnt(weights) == pytest.approx(0.5, abs=0.02)
+
+
+def learnt_share_of_clean(weights: list[float]) -> float:
+    """Return the probability of clean learned from one contaminated and three clean frames that look alike."""
+    paths, labels = [Path("0.png")] * 4, [0, 1, 1, 1]
+    facts = [FrameFacts(weight=weight) for weight in weights]
+    examples = Previews(AstroImageDataset(paths, labels, load=picture, facts=facts))
+    network = Constant()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
+    for _ in range(60):
+        criterion, order = WeightedLoss(torch.ones(2)), torch.Generator()
+        train_epoch(network, examples, 4, optimizer, ConstantLR(optimizer, 1.0), criterion, order)
+    return float(torch.softmax(network.bias.detach(), dim=0)[1])
+
+
+def test_a_persons_label_counts_as_many_of_the_rules() -> None:
+    assert learnt_share_of_clean([1.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 4, abs=0.02)
+    assert learnt_share_of_clean([3.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 6, abs=0.02)
+    assert learnt_share_of_clean([9.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 12, abs=0.02)
+
+
+def test_the_loss_by_hand() -> None:
+    logits = torch.tensor([[0.0, 0.0], [0.0, math.log(3.0)]])
+    loss = WeightedLoss(torch.tensor([2.0, 0.5]))(
+        logits, torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), torch.zeros(2, 0)
+    )
+    # The contaminated frame has a loss of ln 2 and a weight of 2, the clean one ln 4/3 and 1.5.
+    assert float(loss) == pytest.approx((2 * math.log(2) + 1.5 * math.log(4 / 3)) / 3.5)
+
+
+def test_what_is_measured_adds_its_squared_error_to_the_loss() -> None:
+    outputs = torch.tensor([[0.0, 0.0, 1.0, 2.0], [0.0, 0.0, 3.0, 0.0]])
+    measured = torch.tensor([[1.0, 0.0], [3.0, 0.0]])
+    loss = WeightedLoss(torch.ones(2))(outputs, torch.tensor([0, 1]), torch.ones(2), measured)
+    # Of four numbers one is off by 2.
+    assert float(loss) == pytest.approx(math.log(2) + 4 * (2**2 / 4))
+
+
+def test_what_is_measured_is_learned_and_leaves_a_network_of_two_outputs(tmp_path: Path) -> None:
+    plain = previews(0, 16)
+    sides: dict[str, AstroImageDataset] = {}
+    for name, factor in (("none", None), ("measured", 1.0)):
+        facts = [FrameFacts(measured=() if factor is None else (factor * label, 0.5)) for label in plain.labels]
+        sides[name] = AstroImageDataset(plain.image_paths, plain.labels, load=picture, facts=facts)
+    result = {name: train(side, side, settings(epochs=1), tmp_path / name) for name, side in sides.items()}
+    states = {name: load_model(one.model).network.state_dict() for name, one in result.items()}
+    assert states["measured"]["fc.weight"].shape == (2, 512)
+    assert not torch.equal(states["measured"]["conv1.weight"], states["none"]["conv1.weight"])
+    fitted = result["measured"].fit
+    assert fitted is not None and fitted.logits.shape == (16, 2)
+    assert result["measured"].metrics["onnx"]["largest_difference_of_logits"] < 1e-4
+
+
+def test_the_classes_are_balanced_by_what_their_labels_count() -> None:
+    weights = class_weights(torch.tensor([0, 1, 1]), torch.tensor([3.0, 1.0, 2.0]))
+    assert weights.tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_reviews_count_more_in_the_dataset_that_trains_and_no_more_in_the_one_that_validates(tmp_path: Path) -> None:
+    rows = [dataset_row(f"{side}{source}", side, source) for side in ("train", "val") for source in ("cv", "human")]
+    write_table(tmp_path / "dataset.tsv", "dataset", rows)
+    seen: dict[str, list[float]] = {}
+
+    def fake(train: AstroImageDataset, validation: AstroImageDataset, *_: object) -> None:
+        seen["train"] = [facts.weight for facts in train.facts]
+        seen["validation"] = [facts.weight for facts in validation.facts]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "train_or_explain", fake)
+        stage.train_model(tmp_path / "dataset.tsv", tmp_path / "model", settings(review_weight=5.0))
+    assert seen == {"train": [1.0, 5.0], "validation": [1.0, 1.0]}
+
+
+@pytest.mark.parametrize(
+    ("source", "reasons", "words"),
+    [
+        ("cv", "", ("none",)),
+        (
+            "cv",
+            "streak: significance 40 > 9.5; cloud: transparency 0.5 < 0.9; cloud: hidden 0.3 > 0.1",
+            ("streak", "cloud"),
+        ),
+        ("human", "human: I say; streak: no; focus: FWHM ratio 2 > 1.5", ("human",)),
+    ],
+)
+def test_a_frame_of_the_dataset_comes_with_its_night_and_reasons(
+    tmp_path: Path, source: str, reasons: str, words: tuple[str, ...]
+) -> None:
+    write_table(tmp_path / "dataset.tsv", "dataset", [dataset_row("x", "val", source) | {"reasons": reasons}])
+    (facts,) = stage.load_split(tmp_path / "dataset.tsv", "val").facts
+    assert (facts.night, facts.reasons) == ("a", words)
+
+
+def dataset_row(name: str, side: str, source: str) -> dict[str, Any]:
+    return dict.fromkeys(columns("dataset"), "") | {
+        "night": "a",
+        "frame": name,
+        "split": side,
+        "label": "clean",
+        "label_source": source,
+        "preview_path": f"{name}.png",
+    }
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_weight_that_makes_no_sense_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="weight of a label is a number above 0"):
+        AstroImageDataset([Path("a.png")], [1], facts=[FrameFacts(weight=weight)])
+    with pytest.raises(ValueError, match="1 images but 2 facts"):
+        AstroImageDataset([Path("a.png")], [1], facts=[FrameFacts(), FrameFacts()])
+    with pytest.raises(ValueError, match="the same numbers are to be measured of every frame"):
+        AstroImageDataset([Path("a.png")] * 2, [1, 0], facts=[FrameFacts(), FrameFacts(measured=(1.0,))])
 
 
 def test_a_step_that_would_spoil_the_weights_is_not_taken() -> None:
     network = Constant()
     nn.init.constant_(network.bias, float("nan"))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    examples, criterion = Previews(previews(0, 4)), nn.CrossEntropyLoss()
+    examples, criterion = Previews(previews(0, 4)), WeightedLoss(torch.ones(2))
     with pytest.raises(LossNotFinite):
         train_epoch(network, examples, 4, optimizer, ConstantLR(optimizer), criterion, torch.Generator())
     with pytest.raises(LossNotFinite):
         validate(network, examples, criterion)
     assert network.bias.grad is None
+
+
+def test_half_precision_learns_about_the_same_and_leaves_single_precision_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_exported", lambda *_: {})
+    rows = {}
+    for precision in ("float32", "bfloat16"):
+        how = settings(epochs=2, precision=precision, learning_rate=1e-4)
+        result = train(previews(0, 16), previews(1000, 8), how, tmp_path / precision)
+        state = load_model(result.model).network.state_dict()
+        assert {tensor.dtype for tensor in state.values()} == {torch.float32, torch.int64}
+        rows[precision] = read_table(tmp_path / precision / "history.tsv", "history")[0]
+    losses = [rows[precision]["train_loss"] for precision in rows]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
 
 
 def test_phases_share_the_epochs() -> None:
@@ -330,7 +485,17 @@ def test_the_reason_names_the_class_that_is_missing() -> None:
     assert "validation_fraction" in reason
 
 
-@pytest.mark.parametrize("wrong", [{"freeze": "all"}, {"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"freeze": "all"},
+        {"precision": "float16"},
+        {"review_weight": 0.0},
+        {"epochs": 0},
+        {"batch_size": 1},
+        {"learning_rate": 0.0},
+    ],
+)
 def test_settings_that_make_no_sense_are_named(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(ValueError, match=name):

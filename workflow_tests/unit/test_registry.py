@@ -66,6 +66,7 @@ def dataset(folder: Path, leak: bool = False) -> Path:
             "date_obs": f"2024-09-09T{hour}:{minute + number:02d}:00.000",
             "label": CLEAN,
             "label_source": "cv",
+            "reasons": "",
             "split": side,
             "block": f"n/{side}",
             "preview_path": "gone.png",

@@ -370,6 +370,20 @@ def test_why_there_is_no_model(two: tuple[Page, str]) -> None:
     assert UNTRAINED["reason"] in page.words and "the rules decided alone" in page.words
 
 
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_pictures_of_the_training_are_shown_where_a_model_was_trained(tmp_path: Path, trained: bool) -> None:
+    inputs = write_inputs(tmp_path, two_nights())
+    (tmp_path / "metrics.json").write_text(json.dumps({**UNTRAINED, "trained": trained, "accuracy": 0.9}))
+    drawn = {"history.png": b"\x89PNG a history", "metrics.png": b"\x89PNG metrics"}
+    for name, content in drawn.items():
+        (tmp_path / name).write_bytes(content)
+    write_report(**inputs, output=tmp_path / "report.html", title="t", pictures=1)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    shown = [picture for picture in page.pictures if picture["src"].startswith("data:image/png")]
+    assert [decoded(picture["src"]) for picture in shown] == (list(drawn.values()) if trained else [])
+    assert all(picture["alt"] for picture in shown)
+
+
 def test_a_ready_model_has_no_accuracy_of_this_run(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, two_nights(), {f"clean{n}.fits": 0.99 for n in range(7)})
     write_report(**(inputs | {"metrics": None}), output=tmp_path / "report.html", title="t", pictures=1)

@@ -38,7 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(frames: Path, home: Path) -> subprocess.CompletedProcess[str]:
     line = (
         f"train-from-fits|{frames}|--model_output|models/q.pth|--dataset_dir|datasets/d|--epochs|1"
-        "|--batch_size|16|--clean_threshold|0.8|--contaminated_threshold|0.2"
+        "|--batch_size|16|--clean_threshold|0.8|--contaminated_threshold|0.2|--weights|imagenet"
     )
     return subprocess.run(
         [sys.executable, "-m", "nebulift", *line.split("|")],

@@ -31,7 +31,9 @@ def add(commands: Commands) -> None:
         help="quality score up to which frames are contaminated",
     )
     parser.add_argument("--train-split", type=float, default=0.8, help="share of the dataset that trains")
-    parser.add_argument("--weights", default="imagenet", help="what training starts from: imagenet, none or a file")
+    parser.add_argument(
+        "--weights", default="nebulift", help="what training starts from: nebulift, imagenet, none or a file"
+    )
     parser.add_argument("--cores", type=int, default=None, help="processor cores to use; all if not given")
     parser.set_defaults(run=_run)
 

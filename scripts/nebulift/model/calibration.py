@@ -1,6 +1,7 @@
 """Calibration: making a probability of 0.9 be right nine times in ten."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -37,15 +38,36 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return math.exp(min(max(found, low), high)) if math.isfinite(found) else 1.0
 
 
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The frames whose probability of clean lies between two values: its mean, and the share that is clean."""
+
+    frames: int
+    mean_p_clean: float
+    share_clean: float
+
+
+def reliability(p_clean: ArrayLike, labels: ArrayLike, bins: int = 15) -> list[ReliabilityBin]:
+    """Return the bins of equal width over the probability that have frames, from the lowest; the reliability diagram.
+
+    Raises ValueError without frames.
+    """
+    p, clean = np.asarray(p_clean, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    if p.size == 0:
+        raise ValueError("no predictions to measure the calibration of")
+    place = np.minimum((p * bins).astype(np.int64), bins - 1)
+    frames, said, was = (np.bincount(place, weights=of, minlength=bins) for of in (None, p, clean))
+    return [
+        ReliabilityBin(int(frames[one]), float(said[one] / frames[one]), float(was[one] / frames[one]))
+        for one in np.flatnonzero(frames)
+    ]
+
+
 def expected_calibration_error(p_clean: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
     """Return the mean distance, 0 to 1, between the probability of clean and the share that is clean.
 
     In bins of equal width over the probability, weighted by their frames (Naeini et al. 2015). Raises ValueError
     without frames.
     """
-    p, clean = np.asarray(p_clean, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    if p.size == 0:
-        raise ValueError("no predictions to measure the calibration of")
-    place = np.minimum((p * bins).astype(np.int64), bins - 1)
-    surplus = np.bincount(place, weights=p - clean, minlength=bins)
-    return float(np.abs(surplus).sum() / p.size)
+    found = reliability(p_clean, labels, bins)
+    return sum(one.frames * abs(one.mean_p_clean - one.share_clean) for one in found) / sum(one.frames for one in found)

@@ -1,6 +1,10 @@
 """Labelled previews as PyTorch wants them."""
 
+import hashlib
+import json
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +20,26 @@ _KEPT_PREVIEWS = 4000
 _BRIGHTNESS_RANGE = (0.9, 1.1)
 
 
+@dataclass(frozen=True, slots=True)
+class FrameFacts:
+    """What is known of a labelled frame besides its label.
+
+    `weight` is how much its label counts in training, against 1; `reasons` name what its label was given for.
+    `measured` are numbers of about unit spread, the same ones of every frame, that are learned along with the label.
+    """
+
+    night: str = ""
+    reasons: tuple[str, ...] = ()
+    weight: float = 1.0
+    measured: tuple[float, ...] = ()
+
+
 class AstroImageDataset(Dataset[tuple[Tensor, int]]):
     """Previews with labels, 1 clean and 0 contaminated; an item is (float32 tensor (3, 224, 224), label).
 
     `load` turns a path into a preview. With `augment`, every read of an item gives another variant, the same sequence
-    of variants for the same `seed`. Raises ValueError for other labels, or another number of labels than of images.
+    of variants for the same `seed`; `reads` counts the reads of each item. `facts` are those of the frames, if any are
+    known. Raises ValueError for other labels, or another number of labels or facts than of images.
     """
 
     def __init__(
@@ -31,19 +50,27 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
         augment: bool = False,
         load: Callable[[Path], Preview] = read_preview,
         seed: int = 0,
+        facts: Sequence[FrameFacts] | None = None,
     ) -> None:
         if len(images) != len(labels):
             raise ValueError(f"{len(images)} images but {len(labels)} labels: give one label per image")
+        if facts is not None and len(facts) != len(labels):
+            raise ValueError(f"{len(images)} images but {len(facts)} facts: give one per image")
+        if facts is not None and not all(one.weight > 0 and math.isfinite(one.weight) for one in facts):
+            raise ValueError("the weight of a label is a number above 0")
+        if facts and len({len(one.measured) for one in facts}) > 1:
+            raise ValueError("the same numbers are to be measured of every frame")
         wrong = sorted({str(label) for label in labels if label not in (0, 1)})
         if wrong:
             raise ValueError(f"labels are 1 (clean) or 0 (contaminated), not {', '.join(wrong)}")
         self.image_paths = [Path(image) for image in images]
         self.labels = [int(label) for label in labels]
+        self.facts = [FrameFacts()] * len(self.labels) if facts is None else list(facts)
         self.augment = augment
         self.seed = seed
         self._load = load
         self._kept: dict[int, Preview] = {}
-        self._reads = [0] * len(self.labels)
+        self.reads = [0] * len(self.labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,9 +79,17 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
         index = range(len(self.labels))[index]
         preview = self._preview(index)
         if self.augment:
-            preview = augmented(preview, np.random.default_rng((self.seed, index, self._reads[index])))
-            self._reads[index] += 1
+            preview = augmented(preview, np.random.default_rng((self.seed, index, self.reads[index])))
+            self.reads[index] += 1
         return torch.from_numpy(network_input(preview)), self.labels[index]
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of what is learned from: previews, labels and how they vary, in their order."""
+        learned = [[facts.weight, *facts.measured] for facts in self.facts]
+        digest = hashlib.sha256(json.dumps([self.labels, learned, self.augment, self.seed, self.reads]).encode())
+        for index in range(len(self)):
+            digest.update(np.ascontiguousarray(self._preview(index)).tobytes())
+        return digest.hexdigest()
 
     def _preview(self, index: int) -> Preview:
         preview = self._kept.get(index)

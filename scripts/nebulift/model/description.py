@@ -11,6 +11,8 @@ from nebulift.dataset.version import PREVIEW_VERSION
 ARCHITECTURE = "resnet18"
 CLASSES = ("contaminated", "clean")
 """The outputs of the network in their order, which is also the order of the labels 0 and 1."""
+BUILT_IN_WEIGHTS = ("nebulift", "imagenet", "none")
+"""What training may start from by name; anything else is a file."""
 FORMAT = "nebulift-model"
 FORMAT_VERSION = 1
 

@@ -12,6 +12,7 @@ from nebulift.model.examples import Examples
 from nebulift.model.metrics import accuracy, balanced_accuracy, confusion_matrix
 
 _VALIDATION_BATCH = 32
+_MEASURED_SHARE = 4.0
 
 
 class LossNotFinite(ArithmeticError):  # noqa: N818
@@ -31,11 +32,37 @@ class EpochRow:
     val_accuracy: float
     val_balanced_accuracy: float
 
+    @property
+    def merit(self) -> tuple[float, float]:
+        """By what epochs are compared: the balanced accuracy, of equal ones the lower loss."""
+        return self.val_balanced_accuracy, -self.val_loss
 
-def class_weights(labels: Tensor) -> Tensor:
-    """Return the weight of each class in the loss (2): inverse to its frames, 1 on average over the frames."""
-    counts = torch.bincount(labels, minlength=2).clamp(min=1)
-    return len(labels) / (2 * counts.float())
+
+def class_weights(labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the weight of each class in the loss (2): inverse to its frames, each counted by its own weight (N)."""
+    counted = torch.ones(len(labels)) if weights is None else weights
+    counts = torch.zeros(2).index_add(0, labels, counted)
+    return counted.sum() / (2 * counts.clamp(min=float(counted.min())))
+
+
+class WeightedLoss(nn.Module):
+    """The mean cross-entropy of frames, each weighted by its class and by how much its label is to be trusted.
+
+    Where numbers were measured, too, their mean squared error comes on top, several times: it tells more per frame.
+    """
+
+    def __init__(self, classes: Tensor) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, outputs: Tensor, targets: Tensor, weights: Tensor, measured: Tensor) -> Tensor:
+        """Return the loss of outputs (N, 2 + K), logits first, for targets (N) with weights (N) and measured (N, K)."""
+        each = nn.functional.cross_entropy(outputs[:, :2], targets, reduction="none")
+        trusted = self.classes[targets] * weights
+        mean: Tensor = (trusted * each).sum() / trusted.sum()
+        if measured.shape[1]:
+            mean = mean + _MEASURED_SHARE * nn.functional.mse_loss(outputs[:, 2:], measured)
+        return mean
 
 
 def train_epoch(
@@ -44,7 +71,7 @@ def train_epoch(
     batch_size: int,
     optimizer: Optimizer,
     scheduler: LRScheduler,
-    criterion: nn.Module,
+    criterion: WeightedLoss,
     generator: torch.Generator,
 ) -> tuple[float, float]:
     """Take one step per batch, `generator` giving their order; return the mean loss and the share right.
@@ -55,8 +82,8 @@ def train_epoch(
     loss_sum, right = 0.0, 0
     for indices in batches(len(examples.labels), batch_size, generator):
         targets = examples.labels[indices]
-        logits = network(examples.batch(indices.tolist()))
-        loss = criterion(logits, targets)
+        outputs = network(examples.batch(indices.tolist())).float()
+        loss = criterion(outputs, targets, examples.weights[indices], examples.measured[indices])
         if not math.isfinite(loss.item()):
             raise LossNotFinite
         optimizer.zero_grad()
@@ -64,7 +91,7 @@ def train_epoch(
         optimizer.step()
         scheduler.step()
         loss_sum += loss.item() * len(targets)
-        right += int((logits.argmax(dim=1) == targets).sum())
+        right += int((outputs[:, :2].argmax(dim=1) == targets).sum())
     return loss_sum / len(examples.labels), right / len(examples.labels)
 
 
@@ -83,13 +110,15 @@ def steps_per_epoch(number: int, batch_size: int) -> int:
 
 
 @torch.no_grad()
-def validate(network: nn.Module, examples: Examples, criterion: nn.Module) -> tuple[Tensor, float, float, float]:
+def validate(network: nn.Module, examples: Examples, criterion: WeightedLoss) -> tuple[Tensor, float, float, float]:
     """Return the logits (N, 2), and their loss, accuracy and balanced accuracy; raises LossNotFinite."""
     network.eval()
     order = torch.arange(len(examples.labels))
-    logits = torch.cat([network(examples.batch(part.tolist())) for part in torch.split(order, _VALIDATION_BATCH)])
-    loss = float(criterion(logits, examples.labels))
+    parts = torch.split(order, _VALIDATION_BATCH)
+    outputs = torch.cat([network(examples.batch(part.tolist())).float() for part in parts])
+    loss = float(criterion(outputs, examples.labels, examples.weights, examples.measured))
     if not math.isfinite(loss):
         raise LossNotFinite
+    logits = outputs[:, :2]
     matrix = confusion_matrix(examples.labels, logits.argmax(dim=1))
     return logits, loss, accuracy(matrix), balanced_accuracy(matrix)

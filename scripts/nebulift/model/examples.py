@@ -14,9 +14,15 @@ _MOST_VARIANTS = 4
 
 
 class Examples(Protocol):
-    """Labelled inputs of a network."""
+    """Labelled inputs of a network with the weights of their labels; `reads` of each tell which variant is next.
+
+    `measured` (N, K) are the numbers learned along with the labels, K being 0 where there are none.
+    """
 
     labels: Tensor
+    weights: Tensor
+    measured: Tensor
+    reads: list[int]
 
     def batch(self, indices: Sequence[int]) -> Tensor:
         """Return the inputs (N, channels, height, width) at `indices`, channels last in memory."""
@@ -27,6 +33,9 @@ class Previews:
 
     def __init__(self, dataset: AstroImageDataset, *, half: bool = False) -> None:
         self.labels = torch.tensor(dataset.labels)
+        self.weights = torch.tensor([facts.weight for facts in dataset.facts])
+        self.measured = torch.tensor([facts.measured for facts in dataset.facts]).reshape(len(dataset), -1)
+        self.reads = dataset.reads
         self._dataset = dataset
         self._half = half
 
@@ -43,13 +52,13 @@ class KeptFeatures:
 
     def __init__(self, stem: nn.Module, dataset: AstroImageDataset) -> None:
         previews = Previews(dataset)
-        self.labels = previews.labels
+        self.labels, self.weights, self.measured = previews.labels, previews.weights, previews.measured
         number = len(dataset)
         variants = min(_MOST_VARIANTS, _KEPT_FEATURES // number) if dataset.augment else 1
         stem.eval()
         with torch.no_grad():
             self._features = [[stem(previews.batch([index]))[0] for index in range(number)] for _ in range(variants)]
-        self._reads = [0] * number
+        self.reads = [0] * number
 
     @staticmethod
     def fit_for(dataset: AstroImageDataset) -> bool:
@@ -60,8 +69,8 @@ class KeptFeatures:
         """Return the features at `indices`, the variants in turn."""
         chosen = []
         for index in indices:
-            chosen.append(self._features[self._reads[index] % len(self._features)][index])
-            self._reads[index] += 1
+            chosen.append(self._features[self.reads[index] % len(self._features)][index])
+            self.reads[index] += 1
         return torch.stack(chosen).contiguous(memory_format=torch.channels_last)
 
 

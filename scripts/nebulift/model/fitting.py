@@ -1,33 +1,25 @@
 """The epochs of a training, phase by phase, and the best of them."""
 
 import logging
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
 
 from nebulift.model.dataset import AstroImageDataset
-from nebulift.model.epochs import (
-    EpochRow,
-    LossNotFinite,
-    class_weights,
-    steps_per_epoch,
-    train_epoch,
-    validate,
-)
-from nebulift.model.examples import Examples, Frozen, KeptFeatures, Previews, split_after_layer3
+from nebulift.model.description import CLASSES
+from nebulift.model.epochs import EpochRow, LossNotFinite
+from nebulift.model.network import with_outputs
+from nebulift.model.phase_run import PhaseRun
 from nebulift.model.phases import Phase, plan_phases
+from nebulift.model.unfinished import UnfinishedTraining
 
 if TYPE_CHECKING:
     from nebulift.model.training import TrainingSettings
 
 logger = logging.getLogger(__name__)
-
-_WEIGHT_DECAY = 0.01
 
 
 class TrainingFailed(ValueError):  # noqa: N818
@@ -36,12 +28,16 @@ class TrainingFailed(ValueError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Fit:
-    """The network of the best epoch, its logits (N, 2) on the validation frames, and all epochs."""
+    """The network of the best epoch, its logits (N, 2) on the validation frames, and all epochs.
+
+    `stopped` says why training ended before its time, "" where it did not.
+    """
 
     network: nn.Module
     logits: Tensor
     best_epoch: int
     history: tuple[EpochRow, ...]
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,78 @@ class _Best:
     logits: Tensor
 
 
+class _Fitting:
+    """A training under way, phase by phase."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sides: tuple[AstroImageDataset, AstroImageDataset],
+        settings: "TrainingSettings",
+        pretrained: bool,
+    ) -> None:
+        self._network, self._sides, self._settings = network, sides, settings
+        self._phases = plan_phases(settings.epochs, settings.learning_rate, pretrained, settings.freeze)
+        self._order = torch.Generator().manual_seed(settings.seed)
+        self.history: list[EpochRow] = []
+        self.best: _Best | None = None
+        # What epochs cost so far tells how long those to come will take.
+        self._seconds, self._cost = 0.0, 0.0
+
+    def run(self, unfinished: UnfinishedTraining | None, report: Callable[[str], None]) -> None:
+        """Train all phases, or what is left of them; raises LossNotFinite."""
+        resumed = None if unfinished is None else unfinished.read()
+        first = 0
+        if resumed is not None:
+            first = self._go_on(resumed)
+            report(f"training goes on behind epoch {len(self.history)}")
+        for number, phase in enumerate(self._phases[first:], start=first):
+            if resumed is None and self.best is not None:
+                self._network.load_state_dict(self.best.state)
+            state = None if resumed is None else resumed["run"]
+            run = PhaseRun(phase, self._network, *self._sides, self._settings, state)
+            resumed = None
+            while not run.ended:
+                row, logits, spent = run.epoch(self._order)
+                self._note(replace(row, epoch=len(self.history) + 1), logits, phase)
+                self._seconds, self._cost = self._seconds + spent, self._cost + phase.cost
+                later = sum(other.epochs * other.cost for other in self._phases[number + 1 :])
+                left = self._seconds / self._cost * (later + (phase.epochs - run.done) * phase.cost)
+                if unfinished is not None:
+                    unfinished.write({**self._state(), "phase": number, "run": run.state()})
+                report(_progress(self.history[-1], self._settings.epochs, spent, left))
+
+    def _note(self, row: EpochRow, logits: Tensor, phase: Phase) -> None:
+        self.history.append(row)
+        # Halved previews are not what the network is asked about later.
+        if phase.kind != "half" and (self.best is None or row.merit > self.best.row.merit):
+            state = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
+            self.best = _Best(row, state, logits)
+
+    def _state(self) -> dict[str, Any]:
+        best = self.best
+        return {
+            "network": self._network.state_dict(),
+            "best": None if best is None else {"row": asdict(best.row), "state": best.state, "logits": best.logits},
+            "history": [asdict(row) for row in self.history],
+            "order": self._order.get_state(),
+            "torch": torch.get_rng_state(),
+            "seconds": self._seconds,
+            "cost": self._cost,
+        }
+
+    def _go_on(self, state: Mapping[str, Any]) -> int:
+        """Take up a state; return the number of the phase that it was in."""
+        self._network.load_state_dict(state["network"])
+        best = state["best"]
+        self.best = None if best is None else _Best(EpochRow(**best["row"]), best["state"], best["logits"])
+        self.history = [EpochRow(**row) for row in state["history"]]
+        self._order.set_state(state["order"])
+        torch.set_rng_state(state["torch"])
+        self._seconds, self._cost = state["seconds"], state["cost"]
+        return int(state["phase"])
+
+
 def fit(
     network: nn.Module,
     train: AstroImageDataset,
@@ -58,106 +126,37 @@ def fit(
     settings: "TrainingSettings",
     pretrained: bool,
     report: Callable[[str], None],
+    unfinished: UnfinishedTraining | None = None,
 ) -> Fit:
     """Train `network` in place through all phases and return it as it was after its best epoch.
 
     The best epoch has the highest balanced accuracy, and of equal ones the lowest loss, on the validation frames.
-    Raises TrainingFailed when there is none.
+    `unfinished` keeps the state after each epoch, and is gone on from where it has one. Raises TrainingFailed when no
+    epoch gave a usable network. What is measured of the frames (`FrameFacts`) is learned by outputs of its own, which
+    the network loses in the end.
     """
+    if measured := len(train.facts[0].measured):
+        with_outputs(network, len(CLASSES) + measured)
     network.to(memory_format=torch.channels_last)
-    phases = plan_phases(settings.epochs, settings.learning_rate, pretrained, settings.freeze)
-    order = torch.Generator().manual_seed(settings.seed)
-    history: list[EpochRow] = []
-    best: _Best | None = None
-    seconds, cost = 0.0, 0.0
+    fitting = _Fitting(network, (train, validation), settings, pretrained)
+    stopped = ""
     try:
-        for number, phase in enumerate(phases):
-            if best is not None:
-                network.load_state_dict(best.state)
-            later = sum(other.epochs * other.cost for other in phases[number + 1 :])
-            for measured, logits, spent in _epochs(phase, network, train, validation, settings, order):
-                row = replace(measured, epoch=len(history) + 1)
-                history.append(row)
-                # Halved previews are not what the network is asked about later.
-                if phase.kind != "half" and (best is None or _merit(row) > _merit(best.row)):
-                    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-                    best = _Best(row, state, logits)
-                seconds, cost = seconds + spent, cost + phase.cost
-                here = sum(earlier.phase == phase.kind for earlier in history)
-                left = seconds / cost * (later + (phase.epochs - here) * phase.cost)
-                report(_progress(row, settings.epochs, spent, left))
+        fitting.run(unfinished, report)
     except LossNotFinite:
-        logger.warning(
-            "training stopped in epoch %d: the loss is no finite number any more; %s",
-            len(history) + 1,
-            "the best epoch so far is kept" if best else "there is no epoch to keep",
-        )
+        stopped = f"training stopped in epoch {len(fitting.history) + 1}: the loss is no finite number any more"
+        kept = "the best epoch so far is kept" if fitting.best else "there is no epoch to keep"
+        logger.warning("%s; %s", stopped, kept)
+    best = fitting.best
     if best is None:
         raise TrainingFailed(
             "the loss was no finite number before any epoch was complete; lower train: learning_rate "
             f"({settings.learning_rate:g}) or start from other weights"
         )
     network.load_state_dict(best.state)
+    if measured:
+        with_outputs(network, len(CLASSES))
     network.eval()
-    return Fit(network, best.logits, best.row.epoch, tuple(history))
-
-
-def _epochs(
-    phase: Phase,
-    network: nn.Module,
-    train: AstroImageDataset,
-    validation: AstroImageDataset,
-    settings: "TrainingSettings",
-    order: torch.Generator,
-) -> Iterator[tuple[EpochRow, Tensor, float]]:
-    """Give the row of each epoch of a phase, the validation logits, and the seconds it took; ends by patience."""
-    body, trained, examples, held_out = _prepare(phase, network, train, validation)
-    optimizer = torch.optim.AdamW(trained, lr=phase.learning_rate, weight_decay=_WEIGHT_DECAY)
-    steps = steps_per_epoch(len(train), settings.batch_size)
-    _forget_within_an_epoch(body, steps)
-    scheduler = OneCycleLR(optimizer, phase.learning_rate, total_steps=phase.epochs * steps + 1, cycle_momentum=False)
-    criterion = nn.CrossEntropyLoss(weight=class_weights(examples.labels))
-    best: EpochRow | None = None
-    waited = 0
-    for _ in range(phase.epochs):
-        start = time.monotonic()
-        loss, share = train_epoch(body, examples, settings.batch_size, optimizer, scheduler, criterion, order)
-        logits, *validated = validate(body, held_out, criterion)
-        row = EpochRow(0, phase.kind, float(scheduler.get_last_lr()[0]), loss, share, *validated)
-        yield row, logits, time.monotonic() - start
-        waited += 1
-        if best is None or _merit(row) > _merit(best):
-            best, waited = row, 0
-        if waited >= settings.patience:
-            return
-
-
-def _prepare(
-    phase: Phase, network: nn.Module, train: AstroImageDataset, validation: AstroImageDataset
-) -> tuple[nn.Module, list[nn.Parameter], Examples, Examples]:
-    """Return what a phase runs, which of its weights it trains, and its training and validation examples."""
-    if phase.kind != "frozen":
-        half = phase.kind == "half"
-        return network, list(network.parameters()), Previews(train, half=half), Previews(validation, half=half)
-    stem, tail = split_after_layer3(network)
-    if KeptFeatures.fit_for(train):
-        return tail, list(tail.parameters()), KeptFeatures(stem, train), KeptFeatures(stem, validation)
-    return Frozen(stem, tail), list(tail.parameters()), Previews(train), Previews(validation)
-
-
-def _forget_within_an_epoch(network: nn.Module, steps: int) -> None:
-    """Let the running statistics of batch normalisation follow the weights even where an epoch has few steps.
-
-    With 0.1 as usual, five steps leave 60 % of what they were before the epoch: validation then sees another network
-    than the one that was trained. Here 5 % are left.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = max(0.1, 1 - 0.05 ** (1 / steps))
-
-
-def _merit(row: EpochRow) -> tuple[float, float]:
-    return row.val_balanced_accuracy, -row.val_loss
+    return Fit(network, best.logits, best.row.epoch, tuple(fitting.history), stopped)
 
 
 def _progress(row: EpochRow, epochs: int, seconds: float, left: float) -> str:

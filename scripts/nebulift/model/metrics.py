@@ -1,5 +1,6 @@
 """How good predictions are: pure functions of labels (1 clean, 0 contaminated) and of the probability of clean."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,16 @@ def precision_and_recall(matrix: NDArray[np.int64]) -> dict[str, dict[str, float
             "recall": float(found[index] / present[index]) if present[index] else None,
         }
         for index, name in enumerate(CLASSES)
+    }
+
+
+def accuracy_by(groups: Sequence[Sequence[str]], right: ArrayLike) -> dict[str, dict[str, float]]:
+    """Return how many frames each group has and the share of them that is right; a frame may belong to several."""
+    correct = np.asarray(right, dtype=bool)
+    names = sorted({name for members in groups for name in members})
+    of = {name: np.array([name in members for members in groups]) for name in names}
+    return {
+        name: {"frames": int(member.sum()), "accuracy": float(correct[member].mean())} for name, member in of.items()
     }
 
 

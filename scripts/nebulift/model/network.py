@@ -16,6 +16,7 @@ from torchvision.models import ResNet18_Weights, resnet18
 
 from nebulift.model.description import ARCHITECTURE, CLASSES, ModelFileError, NoModel
 from nebulift.model.model_file import read_weights_file
+from nebulift.model.weights_file import SHIPPED_WEIGHTS, read_weights
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +32,11 @@ def new_network() -> nn.Module:
 def build_network(weights: str) -> tuple[nn.Module, str]:
     """Return a network to train and what its weights really start from.
 
-    `weights` is "imagenet", "none", or the path of a model.pth of Nebulift or of a state_dict of ResNet18 (.pth).
-    ImageNet's are torchvision's own, from its cache or the internet; where they cannot be had, a warning says so and
-    random ones are used. The second value is "imagenet", "none" or the path. Random weights follow torch's seed.
-    Raises ModelFileError naming the file.
+    `weights` is "nebulift" (those that ship with it), "imagenet", "none", or the path of weights by `nebulift pretrain`
+    (.safetensors), of a model.pth of Nebulift or of a state_dict of ResNet18 (.pth). ImageNet's are torchvision's own,
+    from its cache or the internet; where they cannot be had, a warning says so and random ones are used. The second
+    value is `weights`, or "none" where random ones are used, which follow torch's seed. Raises ModelFileError naming
+    the file.
     """
     network = new_network()
     if weights == "none":
@@ -44,10 +46,23 @@ def build_network(weights: str) -> tuple[nn.Module, str]:
         if state is None:
             return network, "none"
         source = "ImageNet weights of torchvision"
+    elif weights == "nebulift":
+        state, source = read_weights(SHIPPED_WEIGHTS), str(SHIPPED_WEIGHTS)
     else:
         state, source = _state_in(Path(weights)), weights
     _start_from(network, state, source)
     return network, weights
+
+
+def with_outputs(network: nn.Module, outputs: int) -> None:
+    """Give a network so many outputs, in place; those that it had are kept as they are, new ones are random."""
+    before = network.get_submodule("fc")
+    assert isinstance(before, nn.Linear)
+    after = nn.Linear(before.in_features, outputs)
+    kept = min(outputs, before.out_features)
+    with torch.no_grad():
+        after.weight[:kept], after.bias[:kept] = before.weight[:kept], before.bias[:kept]
+    network.set_submodule("fc", after)
 
 
 def _start_from(network: nn.Module, state: Mapping[str, Any], source: str) -> None:
@@ -62,6 +77,8 @@ def _start_from(network: nn.Module, state: Mapping[str, Any], source: str) -> No
 
 
 def _state_in(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".safetensors":
+        return read_weights(path)
     content = read_weights_file(path)
     if content.get("trained") is False:
         raise NoModel(path, str(content.get("reason")))

@@ -1,4 +1,4 @@
-"""What training writes beside the model: metrics.json, history.tsv, args.yaml."""
+"""What training writes beside the model: metrics.json, history.tsv, args.yaml and plots of the first two."""
 
 import json
 from collections.abc import Sequence
@@ -11,13 +11,14 @@ import torch
 import yaml
 
 from nebulift.dataset.version import PREVIEW_VERSION
-from nebulift.files import write_text
+from nebulift.files import replacing, write_text
 from nebulift.labels.risk import count_calls
-from nebulift.model.calibration import expected_calibration_error, fit_temperature
+from nebulift.model.calibration import expected_calibration_error, fit_temperature, reliability
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.description import CLASSES
 from nebulift.model.epochs import EpochRow
-from nebulift.model.metrics import classification_metrics
+from nebulift.model.metrics import accuracy_by, classification_metrics
+from nebulift.model.plots import HISTORY_PLOT, METRICS_PLOT, draw_history, draw_metrics
 from nebulift.tables import write_table
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def trained_metrics(
         torch.softmax(fitted.logits.double() / divisor, dim=1)[:, 1].numpy() for divisor in (temperature, 1.0)
     )
     measured = classification_metrics(labels, p_clean)
+    right = (p_clean >= 0.5) == labels.numpy().astype(bool)
+    facts = validation.facts
     return {
         "trained": True,
         "best_val_accuracy": 100 * measured["accuracy"],
@@ -46,11 +49,15 @@ def trained_metrics(
         "temperature": temperature,
         "expected_calibration_error": expected_calibration_error(p_clean, labels),
         "expected_calibration_error_uncalibrated": expected_calibration_error(uncalibrated, labels),
+        "reliability": [asdict(one) for one in reliability(p_clean, labels)],
+        "nights": accuracy_by([[one.night] if one.night else [] for one in facts], right),
+        "reasons": accuracy_by([one.reasons for one in facts], right),
         "calls": count_calls(p_clean, labels),
         "counts": _counts(train, validation),
         "weights_used": weights_used,
         "epochs_run": len(fitted.history),
         "best_epoch": fitted.best_epoch,
+        "stopped": fitted.stopped,
         "preview_version": PREVIEW_VERSION,
         "versions": {name: version(name) for name in ("torch", "torchvision")},
     }
@@ -64,10 +71,13 @@ def untrained_metrics(train: AstroImageDataset, validation: AstroImageDataset, r
 def write_records(
     output: Path, metrics: dict[str, Any], history: Sequence[EpochRow], settings: "TrainingSettings"
 ) -> None:
-    """Write metrics.json, history.tsv and args.yaml into the folder `output`, each atomically."""
+    """Write metrics.json, history.tsv, args.yaml and the plots into the folder `output`, each atomically."""
     write_text(output / "metrics.json", json.dumps(_rounded(metrics), indent=2) + "\n")
     write_table(output / "history.tsv", "history", [_rounded(asdict(row)) for row in history])
     write_text(output / "args.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
+    for name, picture in ((HISTORY_PLOT, draw_history(history)), (METRICS_PLOT, draw_metrics(metrics))):
+        with replacing(output / name) as temporary:
+            temporary.write_bytes(picture)
 
 
 def _counts(train: AstroImageDataset, validation: AstroImageDataset) -> dict[str, dict[str, int]]:
@@ -83,4 +93,6 @@ def _rounded(value: Any) -> Any:
         return float(f"{value:.6g}")
     if isinstance(value, dict):
         return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
     return value

@@ -16,6 +16,7 @@ from nebulift.model.onnx_file import load_onnx_model
 from nebulift.model.phases import FREEZE
 from nebulift.model.records import trained_metrics, untrained_metrics, write_records
 from nebulift.model.reproducible import reproducible
+from nebulift.model.unfinished import UnfinishedTraining, training_key
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +28,15 @@ _LARGEST_DIFFERENCE = 1e-3
 class TrainingSettings:
     """How to train.
 
-    `weights` is "imagenet", "none" or a file (see build_network), `epochs` the most passes over the training frames,
+    `weights` is "nebulift", "imagenet", "none" or a file (see build_network), `epochs` the most passes over the frames,
     `learning_rate` the largest, `patience` the epochs without a better validation that end a phase, `freeze` what is
-    kept of the weights at first: "auto", "layer3" (and to the end) or "none". `threads` of None takes as many as torch
-    has been given; another number sums up in another order and gives another model.
+    kept of the weights at first: "auto", "layer3" (and to the end) or "none". `review_weight` is how many labels of the
+    rules a person's label counts for (the dataset has it with each frame, see `FrameFacts`). `threads` of None takes as
+    many as torch has been given; another number sums up in another order and gives another model. `precision` of
+    "bfloat16" computes in half precision, twice as fast where the processor can, slower elsewhere.
     """
 
-    weights: str = "imagenet"
+    weights: str = "nebulift"
     epochs: int = 20
     batch_size: int = 16
     learning_rate: float = 1e-3
@@ -41,16 +44,21 @@ class TrainingSettings:
     seed: int = 0
     freeze: str = "auto"
     minimum_per_class: int = 8
+    review_weight: float = 3.0
     threads: int | None = None
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         if self.freeze not in FREEZE:
             raise ValueError(f"freeze is one of {', '.join(FREEZE)}, not {self.freeze!r}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision is float32 or bfloat16, not {self.precision!r}")
         for name, lowest in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("minimum_per_class", 1)):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be {lowest} or more, not {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
+        for name in ("learning_rate", "review_weight"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -95,20 +103,23 @@ def train(
 ) -> TrainingResult:
     """Train on `train`, choose the best epoch on `validation`, calibrate on it, and write all into the folder `output`.
 
-    model.pth, model.onnx, metrics.json, history.tsv and args.yaml; `report` gets a line per epoch. The same previews,
-    settings and number of threads give the same bytes on the same kind of machine. Raises ModelFileError for weights
-    that cannot be used, TrainingFailed when no epoch gave a usable network.
+    model.pth, model.onnx, metrics.json, history.tsv, args.yaml and plots; `report` gets a line per epoch. The same
+    previews, settings and number of threads give the same bytes on the same kind of machine, also where training was
+    killed and is called again: it goes on behind its last whole epoch. Raises ModelFileError for weights that cannot be
+    used, TrainingFailed when no epoch gave a usable network.
     """
     with reproducible(settings.seed, settings.threads):
         network, weights_used = build_network(settings.weights)
         report(f"training on {_counts(train)}, validating on {_counts(validation)}, weights: {weights_used}")
-        fitted = fit(network, train, validation, settings, weights_used != "none", report)
+        unfinished = UnfinishedTraining(output, training_key(settings, network, train, validation))
+        fitted = fit(network, train, validation, settings, weights_used != "none", report, unfinished)
         metrics = trained_metrics(train, validation, fitted, weights_used)
     description = ModelDescription(metrics["temperature"], weights_used, metrics["calls"])
     model = output / "model.pth"
     save_model(model, fitted.network, description)
     metrics["onnx"] = _exported(output / "model.onnx", fitted, description, validation)
     write_records(output, metrics, fitted.history, settings)
+    unfinished.remove()
     report(
         f"best epoch {fitted.best_epoch}: validation accuracy {metrics['best_val_accuracy']:.1f} %, balanced "
         f"{100 * metrics['balanced_accuracy']:.1f} %"
@@ -136,6 +147,7 @@ def train_or_explain(
     save_no_model(model, reason)
     export_no_model(output / "model.onnx", reason)
     write_records(output, metrics, (), settings)
+    UnfinishedTraining(output).remove()
     return TrainingResult(model, metrics, None)
 
 

@@ -60,11 +60,18 @@ class NightSection:
 
 
 def render_page(
-    nights: Sequence[Night], metrics: Mapping[str, Any] | None, pictures: Pictures, *, title: str, most_pictures: int
+    nights: Sequence[Night],
+    metrics: Mapping[str, Any] | None,
+    pictures: Pictures,
+    *,
+    title: str,
+    most_pictures: int,
+    plots: Sequence[tuple[bytes, str]] = (),
 ) -> str:
     """Return the page as text; the same arguments give the same text.
 
     `pictures` holds those of the frames that `frames_to_picture` chooses; a frame that has none there is shown without.
+    `plots` are pictures of the training, each a PNG with the words for it.
     """
     frames = list(chain.from_iterable(night.frames for night in nights))
     asked = sum(frame.p_clean is not None for frame in frames)
@@ -79,6 +86,7 @@ def render_page(
             causes=reason_counts(frames),
             sections=[_section(night, most_pictures) for night in nights],
             model=describe_model(metrics, asked, len(frames)),
+            plots=[(_png_address(plot), words) for plot, words in plots],
             deciders=decider_counts(frames),
             pictures=pictures,
             group_counts=group_counts,
@@ -134,6 +142,10 @@ def _fit_for_page(value: object) -> object:
 
 def _svg_address(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+
+
+def _png_address(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _moment(frame: GradedFrame) -> str:

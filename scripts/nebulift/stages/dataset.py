@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 # Below review: no night can be called so, and it stands before them in most listings.
 AUDIT_FOLDER = "_label_audit"
+_TAKEN_OVER = ("night", "frame", "path", "date_obs", "label", "label_source", "reasons")
 
 
 def materialise_dataset(
@@ -64,7 +65,7 @@ def dataset_rows(labels: Sequence[Row], previews: Path, rule: SplitRule) -> list
         for row, placement in zip(frames, placements, strict=True):
             side = placement.side if row["label"] in (CLEAN, CONTAMINATED) else REVIEW
             rows.append(
-                {column: row[column] for column in ("night", "frame", "path", "date_obs", "label", "label_source")}
+                {column: row[column] for column in _TAKEN_OVER}
                 | {
                     "split": side,
                     "block": placement.block,

@@ -31,8 +31,9 @@ def write_report(
     """Write the report of all nights, one HTML file that needs no other.
 
     `labels` is the table of all nights, `predictions` has a table per night, named after it, `previews` a folder per
-    night. `metrics` is the metrics.json of training, None where a ready model was used. At most `pictures` frames per
-    night and decision are shown with pictures. Raises ValueError where the tables are not about the same frames.
+    night. `metrics` is the metrics.json of training, beside which its plots lie, None where a ready model was used. At
+    most `pictures` frames per night and decision are shown with pictures. Raises ValueError where the tables are not
+    about the same frames.
     """
     by_night: dict[str, list[Row]] = defaultdict(list)
     for row in read_table(labels, "labels"):
@@ -53,9 +54,25 @@ def write_report(
         for frame in frames_to_picture(night, pictures)
     }
     trained = None if metrics is None else json.loads(metrics.read_text(encoding="utf-8"))
-    page = render_page(nights, trained, shown, title=title, most_pictures=pictures)
+    plots = [] if metrics is None or trained is None or not trained["trained"] else _plots(metrics.parent)
+    page = render_page(nights, trained, shown, title=title, most_pictures=pictures, plots=plots)
     write_text(output, page)
     logger.info("%s: %d nights, %d pictured frames, %.1f MB", output, len(nights), len(shown), len(page) / 1e6)
+
+
+def _plots(folder: Path) -> list[tuple[bytes, str]]:
+    """Return the plots of a training with the words for them; those that are not there are left out."""
+    return [
+        ((folder / name).read_bytes(), words)
+        for name, words in (
+            ("history.png", "Loss and share of the frames right in each epoch, of training and of validation."),
+            (
+                "metrics.png",
+                "Confusion matrix, reliability, share right per reason and night: see the figures.",
+            ),
+        )
+        if (folder / name).is_file()
+    ]
 
 
 def _thumbnails(folder: Path, frame: GradedFrame) -> tuple[Thumbnail, ...]:

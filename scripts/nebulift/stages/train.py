@@ -2,25 +2,36 @@
 
 from pathlib import Path
 
-from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.dataset import AstroImageDataset, FrameFacts
 from nebulift.model.training import TrainingSettings, train_or_explain
-from nebulift.tables import read_table
+from nebulift.tables import Row, read_table
 
 _CLASS = {"contaminated": 0, "clean": 1}
 
 
 def train_model(dataset: Path, output: Path, settings: TrainingSettings) -> None:
     """Train on the table dataset.tsv; write the model in both forms and what is known of it into `output`."""
-    train = load_split(dataset, "train", augment=True, seed=settings.seed)
+    train = load_split(dataset, "train", augment=True, seed=settings.seed, review_weight=settings.review_weight)
     train_or_explain(train, load_split(dataset, "val"), settings, output)
 
 
-def load_split(dataset: Path, side: str, augment: bool = False, seed: int = 0) -> AstroImageDataset:
-    """Return one side, train or val, of the table dataset.tsv."""
+def load_split(
+    dataset: Path, side: str, augment: bool = False, seed: int = 0, review_weight: float = 1.0
+) -> AstroImageDataset:
+    """Return one side, train or val, of the table dataset.tsv; a person's label counts `review_weight` times."""
     rows = [row for row in read_table(dataset, "dataset") if row["split"] == side]
     return AstroImageDataset(
         [Path(row["preview_path"]) for row in rows],
         [_CLASS[row["label"]] for row in rows],
         augment=augment,
         seed=seed,
+        facts=[_facts(row, review_weight) for row in rows],
     )
+
+
+def _facts(row: Row, review_weight: float) -> FrameFacts:
+    # A person's note may hold anything, also what looks like a reason.
+    if row["label_source"] == "human":
+        return FrameFacts(row["night"], ("human",), review_weight)
+    words = dict.fromkeys(reason.partition(":")[0] for reason in row["reasons"].split("; "))
+    return FrameFacts(row["night"], tuple(filter(None, words)) or ("none",))

@@ -6,12 +6,12 @@ from nebulift.files import write_text
 
 BENCHMARKS = Path(__file__).parents[1]
 RESULTS = BENCHMARKS / "RESULTS.md"
-SECTIONS = ("accuracy", "speed")
+SECTIONS = ("accuracy", "training", "speed")
 _HEAD = "# Results of the benchmarks\n\nWritten by the commands in this folder; not by hand.\n"
 
 
 def write_section(page: Path, name: str, text: str) -> None:
-    """Put `text` in place of the section `name` of a page; the other section stays as it is."""
+    """Put `text` in place of the section `name` of a page; the others stay as they are."""
     if name not in SECTIONS:
         raise ValueError(f"{name}: a section is one of {', '.join(SECTIONS)}")
     before = page.read_text(encoding="utf-8") if page.exists() else ""

@@ -1,0 +1,1 @@
+"""What the network learns: from which start, and how fast it answers."""
