@@ -222,10 +222,20 @@ class TestShapes:
     def test_a_spindle_fades_to_its_ends(self) -> None:
         y, x = np.indices((200, 300))
         galaxy = unit_noise((200, 300)) + 60 * np.exp(-np.hypot((x - 150) / 20, (y - 100) / 2))
-        assert is_spindle(galaxy.astype(np.float32), 100.0, 100.0, 200.0, 100.0)
+        assert is_spindle(galaxy.astype(np.float32), (100.0, 100.0, 200.0, 100.0), 3.0, 3.0)
         line = unit_noise((200, 300))
         line[98:103, 100:200] += 20
-        assert not is_spindle(line, 100.0, 100.0, 200.0, 100.0)
+        assert not is_spindle(line, (100.0, 100.0, 200.0, 100.0), 3.0, 3.0)
+
+    @pytest.mark.parametrize(("width_px", "spindle"), [(12.0, True), (4.0, False)])
+    def test_a_longer_spindle_is_a_galaxy_where_it_is_wider_than_stars(self, width_px: float, spindle: bool) -> None:
+        row, column = np.indices((500, 640), dtype=np.float32)
+        across = np.exp(-0.5 * ((row - 200) / (width_px / 2.35)) ** 2)
+        light = 6 * across * np.exp(-0.5 * ((column - 300) / 45) ** 2)
+        ends = (205.0, 200.0, 395.0, 200.0)
+        assert is_spindle(light.astype(np.float32), ends, width_px, 4.0) is spindle
+        evenly = (6 * across).astype(np.float32)
+        assert not is_spindle(evenly, ends, width_px, 4.0)
 
 
 class TestSpikesOnLines:

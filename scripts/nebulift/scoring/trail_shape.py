@@ -10,6 +10,7 @@ _SEGMENTS = 6  # of a trail, through whose middles its axis is drawn
 # Of what goes on beyond the end of a trail: where it is looked for, and how bright it is at least.
 _GAP_PX, _BEYOND_PX, _CONTROL_PX = 4, 20, 40
 _SPINDLE_PX, _SPINDLE_SHARE = 150, 0.6
+_LONG_SPINDLE_SHARE, _WIDE_FWHM = 0.4, 1.5  # of the shorter side; a longer one is wider than the stars by so much
 _GOES_ON, _BEYOND_SIGMA = 0.4, 3.5
 _COVERED, _CONTROL_SHARE = 0.85, 0.7  # of the samples beyond; where stars are as crowded, they tell nothing
 
@@ -60,10 +61,17 @@ def axis_offsets(
     return first, last, bend
 
 
-def is_spindle(image: NDArray[np.float32], x1: float, y1: float, x2: float, y2: float) -> bool:
-    """Tell a galaxy seen from its edge: short, and brightest in the middle by far. A trail is as bright all along."""
+def is_spindle(
+    image: NDArray[np.float32], ends: tuple[float, float, float, float], width: float, star_fwhm: float
+) -> bool:
+    """Tell a galaxy seen from its edge: short, and brightest in the middle by far. A trail is as bright all along.
+
+    A meteor rises and fades as well, but is no wider than stars, unless it is far out of focus as they are.
+    """
+    x1, y1, x2, y2 = ends
     length = math.hypot(x2 - x1, y2 - y1)
-    if not 0 < length < _SPINDLE_PX:
+    wide = width > max(_WIDE_FWHM * star_fwhm, 3.0)
+    if not 0 < length < (max(_LONG_SPINDLE_SHARE * min(image.shape), _SPINDLE_PX) if wide else _SPINDLE_PX):
         return False
     share = (np.arange(round(length)) + 0.5) / round(length)
     along = []

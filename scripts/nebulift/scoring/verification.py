@@ -81,7 +81,7 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
     if stop - start < _STRAIGHT_SHARE * lanes[False].shape[1] and goes_on_bent(everything, start, stop, brightness):
         return None
     shining = part(full, start, stop)
-    if is_spindle(image, *shining):
+    if is_spindle(image, shining, width, search.star_fwhm):
         return None
     if search.winding_share > _FILAMENTS:
         if significance < _PLAIN_SIGMA and width > max(_SLIM_FWHM * search.star_fwhm, _SLIM_PX):
