@@ -24,7 +24,7 @@ _ALIGNED, _PLAIN_SIGMA = 0.005, 15.0  # and of the length of a faint one
 _LEANING_DEG = 10.0
 _STAR_TRAIL_FWHM = 10.0  # length of a star that the mount has drawn long, at most
 # Of the shorter side: what the sky shows is not straight for so long; pieces of filaments in a row may seem to be.
-_SURELY_STRAIGHT, _STRAIGHT_AMONG_FILAMENTS = 0.6, 0.9
+_SURELY_STRAIGHT, _STRAIGHT_WITH_FILAMENTS = 0.6, 0.9
 _FEW_FILAMENTS = 0.001  # of the pixels
 _MOST_STREAKS = 12
 _WEAK, _MANY, _OTHER_DIRECTION_DEG = 12.0, 4, 3.0  # sigma; so many directions of weak lines are no chance
@@ -55,7 +55,7 @@ def find_streaks(search: SearchImage, sigma: float) -> list[Streak]:
     """Return the trails in the search image of at least `sigma`, strongest first."""
     found: list[Trail] = []
     flat = search.without_structure()
-    straight = _STRAIGHT_AMONG_FILAMENTS if search.winding_share > _FEW_FILAMENTS else _SURELY_STRAIGHT
+    straight = _STRAIGHT_WITH_FILAMENTS if search.winding_share > _FEW_FILAMENTS else _SURELY_STRAIGHT
     noises = (strip_noise(search), strip_noise(flat))
     for line in propose_lines(search):
         if any(along(line.x1, line.y1, line.x2, line.y2, 0.0, other) for other in found if not other.is_spike):
