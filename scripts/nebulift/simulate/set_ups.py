@@ -119,6 +119,18 @@ RITCHEY_CHRETIEN = Telescope(
     flips_at_meridian=True,
 )
 
+DALL_KIRKHAM = Telescope(
+    name="350 mm f/10 Dall-Kirkham",
+    pixel_scale_arcsec=0.5,
+    electrons_per_s=40_000.0,
+    obstruction=0.4,
+    spike_fraction=0.008,
+    spike_angle_deg=30.0,
+    moffat_beta=3.2,
+    dither_px=12.0,
+    flips_at_meridian=True,
+)
+
 
 def _narrowband(telescope: Telescope, transmitted: float) -> Telescope:
     """Put a filter in front that lets through a share of the light of the stars."""

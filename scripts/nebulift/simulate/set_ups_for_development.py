@@ -308,5 +308,21 @@ DEVELOPMENT = tuple(
             ),
             30.0,
         ),
+        (
+            "large galaxies",
+            ("oversampled", "galaxies", "spikes", "flip", "sparse"),
+            Camera(
+                name="D19 mono CMOS", gain_e_per_adu=0.77, read_noise_e=1.6, hot_pixel_fraction=1e-3, dust_shadows=3
+            ),
+            kit.DALL_KIRKHAM,
+            Sky(
+                star_density=220.0,
+                sky_e_per_s_per_px=sky_glow(kit.DALL_KIRKHAM, 20.9),
+                seeing_arcsec=2.9,
+                transit_hours=0.6,
+                target=Target(galaxies=3, edge_on_galaxies=2, galaxy_radius_px=90.0, galaxy_brightness=0.8),
+            ),
+            120.0,
+        ),
     )
 )
