@@ -10,7 +10,7 @@ import pytest
 from nebulift.scoring.background import Background, measure_background
 from nebulift.scoring.search_image import SearchImage, make_search_image
 from nebulift.scoring.stars import Stars, star_image
-from nebulift.scoring.streaks import Streak, find_streaks
+from nebulift.scoring.streaks import Streak, find_lines
 from nebulift.simulate.catalogue import clean_exposure, exposure_of, set_ups
 from nebulift.simulate.recipe import FrameRecipe, Occlusion, Trail
 from unit.skies import (
@@ -173,7 +173,7 @@ class TestNoTrails:
             pixels = noise((120, 160), seed)
             background = measure_background(pixels)
             search = searched(background.residual(pixels), background, NO_STARS)
-            assert not [streak for streak in find_streaks(search, 5.5) if streak.significance > 7], seed
+            assert not [streak for streak in find_lines(search, 5.5).streaks if streak.significance > 7], seed
 
     @pytest.mark.parametrize("bayer", ["", "RGGB"])
     @pytest.mark.parametrize("shape", [(480, 640), (1300, 2600)])

@@ -1,12 +1,12 @@
 """Lines that lie at the same place of the detector, or of the sky, in several frames: no trails of one moment."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.nights.listed_lines import is_streak, listed_lines
 from nebulift.nights.registration import Placement
 from nebulift.nights.sky_lines import lines_of_the_sky
 from nebulift.tables import Row
@@ -34,7 +34,7 @@ def persistent_streaks(scores: Sequence[Row], placed: Placed | None = None) -> s
     lines = [
         (index, number, np.array(ends))
         for index, row in enumerate(scores)
-        for number, (_, *ends, _, _) in enumerate(json.loads(row["streaks"]))
+        for number, (_, *ends, _, _) in enumerate(listed_lines(row))
     ]
     by_size: dict[tuple[float, float], list[Line]] = defaultdict(list)
     for index, number, ends in lines:
@@ -42,7 +42,9 @@ def persistent_streaks(scores: Sequence[Row], placed: Placed | None = None) -> s
         by_size[centre].append((index, number, ends.reshape(2, 2) - centre))
     found = lines_of_the_sky(scores, placed)
     for centre, alike in by_size.items():
-        for line, companions in zip(alike, _companions(alike), strict=True):
+        streaks = [number for number, line in enumerate(alike) if is_streak(scores, line[:2])]
+        for number, companions in zip(streaks, _companions(alike, streaks), strict=True):
+            line = alike[number]
             if len(companions) >= _SAME_LINE_FRAMES or _sky_has_moved(line, companions, np.array(centre), placed):
                 found.add(line[:2])
     return found
@@ -67,8 +69,11 @@ def _sky_has_moved(line: Line, frames: NDArray[np.int64], centre: Array, placed:
     return False
 
 
-def _companions(lines: Sequence[Line]) -> list[NDArray[np.int64]]:
-    """Return for each line, given by its frame, a number and its ends (2, 2), the frames that show it, its own too."""
+def _companions(lines: Sequence[Line], asked: Sequence[int]) -> list[NDArray[np.int64]]:
+    """Return the frames that show each of the lines asked for, by their places in `lines`: its own frame too.
+
+    A line is given by its frame, a number and its ends (2, 2).
+    """
     frames = np.array([index for index, _, _ in lines])
     x1, y1, x2, y2 = np.array([ends.ravel() for _, _, ends in lines]).T
     angle = np.arctan2(y2 - y1, x2 - x1) % np.pi
@@ -77,7 +82,7 @@ def _companions(lines: Sequence[Line]) -> list[NDArray[np.int64]]:
     along = np.sort([np.cos(angle) * x + np.sin(angle) * y for x, y in ((x1, y1), (x2, y2))], axis=0)
     length = along[1] - along[0]
     shown = []
-    for i in range(len(frames)):
+    for i in asked:
         # Most lines are ruled out by their distance alone, whichever its sign.
         near = np.flatnonzero(np.abs(np.abs(distance) - np.abs(distance[i])) <= _SAME_LINE_PX)
         turn = np.abs(angle[near] - angle[i])

@@ -1,12 +1,12 @@
 """Lines that lie at the same place of the sky in many frames: galaxies, filaments, spikes of stars, and no trails."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.nights.listed_lines import is_streak, listed_lines
 from nebulift.nights.registration import Placement
 from nebulift.tables import Row
 
@@ -30,7 +30,8 @@ _FEWEST_FRAMES, _FEWEST_FRAMES_IF_BROAD, _SKY_SHARE = 3, 2, 0.12
 def lines_of_the_sky(scores: Sequence[Row], placed: Mapping[int, tuple[str, Placement]]) -> set[tuple[int, int]]:
     """Return (index of the row, index in its `streaks`) of the lines that belong to the sky.
 
-    `placed` holds for rows by their index the name of the group and their placement in it, where it is known. From
+    `placed` holds for rows by their index the name of the group and their placement in it, where it is known. What a
+    frame alone has told from trails (`other_lines`) is such a line of the sky if it is where the streak is. From
     frame to frame the ends and the width of such a line differ, as does the direction of a broad one: it is known by
     where its middle lies.
     """
@@ -39,7 +40,7 @@ def lines_of_the_sky(scores: Sequence[Row], placed: Mapping[int, tuple[str, Plac
     members: dict[str, int] = defaultdict(int)
     for index, (group, placement) in placed.items():
         members[group] += 1
-        for number, (_, *ends, width, brightness) in enumerate(json.loads(scores[index]["streaks"])):
+        for number, (_, *ends, width, brightness) in enumerate(listed_lines(scores[index])):
             frames[group].append((index, number))
             moved = placement.to_reference(np.array(ends, dtype=np.float64).reshape(2, 2))
             fwhm = scores[index]["fwhm_px"] or np.inf
@@ -51,15 +52,19 @@ def lines_of_the_sky(scores: Sequence[Row], placed: Mapping[int, tuple[str, Plac
     found = set()
     for group, names in frames.items():
         table = np.array(lines[group])
-        shown = _frames_with_it(np.array([index for index, _ in names]), table)
-        fewest = np.where(table[:, 6] > 0, _FEWEST_FRAMES_IF_BROAD, _FEWEST_FRAMES)
+        streaks = np.flatnonzero([is_streak(scores, name) for name in names])
+        shown = _frames_with_it(np.array([index for index, _ in names]), table, streaks)
+        fewest = np.where(table[streaks, 6] > 0, _FEWEST_FRAMES_IF_BROAD, _FEWEST_FRAMES)
         enough = shown >= np.maximum(fewest, _SKY_SHARE * members[group])
-        found |= {name for name, is_enough in zip(names, enough, strict=True) if is_enough}
+        found |= {names[streak] for streak in streaks[enough].tolist()}
     return found
 
 
-def _frames_with_it(frames: NDArray[np.int64], lines: Array) -> NDArray[np.int64]:
-    """Return for each line (x1, y1, x2, y2, width, brightness, broad) how many frames show it, its own too."""
+def _frames_with_it(frames: NDArray[np.int64], lines: Array, asked: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many frames show each of the lines asked for, by their indices: its own frame too.
+
+    `lines` are (n, 7) x1, y1, x2, y2, width, brightness, broad; `frames` (n,) tells where each was found.
+    """
     first, second, width, brightness, broad = lines[:, :2], lines[:, 2:4], lines[:, 4], lines[:, 5], lines[:, 6] > 0
     along = second - first
     length = np.maximum(np.hypot(*along.T), 1e-9)
@@ -67,7 +72,7 @@ def _frames_with_it(frames: NDArray[np.int64], lines: Array) -> NDArray[np.int64
     middle = (first + second) / 2
     angle = np.arctan2(along[:, 1], along[:, 0])
     counts = []
-    for i in range(len(lines)):
+    for i in asked:
         turn = np.abs((angle - angle[i] + np.pi / 2) % np.pi - np.pi / 2)
         distance = np.hypot(*(middle - middle[i]).T)
         comparable = (length[i] <= _LONGER * length) & (brightness[i] <= _BRIGHTER * np.maximum(brightness, 1e-9))

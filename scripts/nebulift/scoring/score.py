@@ -11,7 +11,7 @@ from nebulift.scoring.hot_pixels import find_hot_pixels, is_spoilt_by, number_be
 from nebulift.scoring.saturation import find_saturated
 from nebulift.scoring.search_image import make_search_image
 from nebulift.scoring.stars import Stars, find_stars, star_image
-from nebulift.scoring.streaks import Streak, find_streaks
+from nebulift.scoring.streaks import Streak, find_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,13 @@ class FrameScore:
 
     `saturated` is a mask of the frame's shape (height, width), `residual` the frame without its background and hot
     pixels in ADU, of that shape; `hot_places` (n,) are the hot pixels as row * width + column, ascending.
+    `other_lines` are no trails, see `Lines`.
     """
 
     background: Background
     stars: Stars
     streaks: tuple[Streak, ...]
+    other_lines: tuple[Streak, ...]
     saturated: NDArray[np.bool_]
     hot_places: NDArray[np.int64]
     residual: NDArray[np.float32]
@@ -101,7 +103,7 @@ def score_prepared(prepared: Prepared, settings: ScoringSettings | None = None) 
     image, binning = star_image(residual)
     stars = find_stars(residual, image, binning, background, saturated, settings.star_sigma)
     search = make_search_image(residual, background.invalid, saturated, image, binning, stars, background.noise_adu)
-    streaks = find_streaks(search, settings.streak_sigma)
+    lines = find_lines(search, settings.streak_sigma)
     too_dark = np.float32(-settings.hot_pixel_sigma * background.noise_adu)
     dead = number_below(residual, too_dark) / residual.size
-    return FrameScore(background, stars, tuple(streaks), saturated, prepared.hot_places, residual, dead)
+    return FrameScore(background, stars, lines.streaks, lines.others, saturated, prepared.hot_places, residual, dead)

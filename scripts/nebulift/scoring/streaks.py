@@ -26,7 +26,7 @@ _STAR_TRAIL_FWHM = 10.0  # length of a star that the mount has drawn long, at mo
 # Of the shorter side: what the sky shows is not straight for so long; pieces of filaments in a row may seem to be.
 _SURELY_STRAIGHT, _STRAIGHT_WITH_FILAMENTS = 0.6, 0.9
 _FEW_FILAMENTS = 0.001  # of the pixels
-_MOST_STREAKS = 12
+_MOST_STREAKS, _MOST_OTHERS = 12, 16
 _WEAK, _MANY, _OTHER_DIRECTION_DEG = 12.0, 4, 3.0  # sigma; so many directions of weak lines are no chance
 
 
@@ -51,9 +51,23 @@ class Streak:
         return math.hypot(self.x2_px - self.x1_px, self.y2_px - self.y1_px)
 
 
-def find_streaks(search: SearchImage, sigma: float) -> list[Streak]:
-    """Return the trails in the search image of at least `sigma`, strongest first."""
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of one frame, strongest first.
+
+    `streaks` are trails. `others` were told from trails by their shape or place: galaxies, filaments, spikes of stars,
+    columns of the camera. Where another frame of the night shows such a line at the same place, one that was taken for
+    a trail is none.
+    """
+
+    streaks: tuple[Streak, ...]
+    others: tuple[Streak, ...]
+
+
+def find_lines(search: SearchImage, sigma: float) -> Lines:
+    """Return the lines in the search image of at least `sigma`."""
     found: list[Trail] = []
+    others: list[Trail] = []
     flat = search.without_structure()
     straight = _STRAIGHT_WITH_FILAMENTS if search.winding_share > _FEW_FILAMENTS else _SURELY_STRAIGHT
     noises = (strip_noise(search), strip_noise(flat))
@@ -61,21 +75,34 @@ def find_streaks(search: SearchImage, sigma: float) -> list[Streak]:
         if any(along(line.x1, line.y1, line.x2, line.y2, 0.0, other) for other in found if not other.is_spike):
             continue  # one line is proposed many times over
         trail = verify(flat, line, noises[1], sigma) if line.without_faint else None
-        if trail is None or trail.length < straight * min(search.values.shape):
+        if trail is None or trail.is_object or trail.length < straight * min(search.values.shape):
             # What is left of a galaxy or a bent filament may look like a short trail.
-            trail = verify(search, line, noises[0], sigma)
-            if trail is not None and is_ridge(search, trail):
-                continue
-        if trail is not None and (trail.is_spike or _is_of_the_sky(trail, search)):
-            found.append(trail)
+            without_structure, trail = trail, verify(search, line, noises[0], sigma)
+            if trail is None and without_structure is not None:
+                trail = replace(without_structure, is_object=True)
+            elif trail is not None and is_ridge(search, trail):
+                trail = replace(trail, is_object=True)
+        if trail is None:
+            continue
+        is_trail = not trail.is_object and (trail.is_spike or _is_of_the_sky(trail, search))
+        (found if is_trail else others).append(trail)
     # What is found along a spike is the spike, unless it is stronger: a trail may pass by a bright star.
-    found.sort(key=lambda trail: -trail.significance)
-    distinct: list[Trail] = []
-    for trail in found:
-        if not any(is_part_of(trail, other) for other in distinct):
-            distinct.append(trail)
+    distinct = _distinct(found)
     trails = _doubted([trail for trail in distinct if not trail.is_spike], sigma)
-    return [_in_full_frame(trail, search) for trail in trails if trail.significance >= sigma][:_MOST_STREAKS]
+    others = _distinct([*others, *(trail for trail in distinct if trail.is_spike)])
+    return Lines(
+        tuple(_in_full_frame(trail, search) for trail in trails if trail.significance >= sigma)[:_MOST_STREAKS],
+        tuple(_in_full_frame(other, search) for other in others)[:_MOST_OTHERS],
+    )
+
+
+def _distinct(lines: list[Trail]) -> list[Trail]:
+    """Return the lines, strongest first, without those that are a stronger one seen again."""
+    distinct: list[Trail] = []
+    for line in sorted(lines, key=lambda line: -line.significance):
+        if not any(is_part_of(line, other) for other in distinct):
+            distinct.append(line)
+    return distinct
 
 
 def _doubted(trails: list[Trail], sigma: float) -> list[Trail]:

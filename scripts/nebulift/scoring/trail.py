@@ -10,7 +10,10 @@ Ends = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """A verified line from (x1, y1) to (x2, y2) in pixels of the search image."""
+    """A verified line from (x1, y1) to (x2, y2) in pixels of the search image.
+
+    `is_spike` tells a spike of a star from a trail, `is_object` what has the shape of a galaxy or of a filament.
+    """
 
     significance: float
     x1: float
@@ -19,7 +22,8 @@ class Trail:
     y2: float
     width: float
     brightness: float
-    is_spike: bool
+    is_spike: bool = False
+    is_object: bool = False
 
     @property
     def length(self) -> float:

@@ -41,7 +41,10 @@ _LEAST_NOISE = 0.5  # of the contrast of a strip of three lanes, whose pixels ha
 
 
 def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) -> Trail | None:
-    """Measure a proposed line along its whole course; None below `sigma` or where the light is not that of a line."""
+    """Measure a proposed line along its whole course; None below `sigma` or where the light is not that of a line.
+
+    What lies along a line but has the shape of a galaxy or of a filament is returned as an object.
+    """
     image, faint = search.values, search.masks[line.without_faint]
     # A proposal knows its ends to some pixels: look around for the best place, and again as its extent gets known.
     ends: Ends = best_ends(
@@ -75,19 +78,17 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
     # What is as bright as faint stars is taken for such.
     first, last, bend = axis_offsets(lanes[brightness < _LIKE_FAINT_STARS], start, stop, width, middle_lane)
     error = math.sqrt(width / max(stop - start, 1)) / max(brightness, _HELD / _REACH)
-    if abs(bend) > max(_BENT_PX, _BENT_WIDTHS * width, _BENT_ERRORS * error):
-        return None
     everything = lanes_along(image, np.zeros_like(faint), *full, _REACH)
-    if stop - start < _STRAIGHT_SHARE * lanes[False].shape[1] and goes_on_bent(everything, start, stop, brightness):
-        return None
     shining = part(full, start, stop)
-    if is_spindle(image, shining, width, search.star_fwhm):
-        return None
-    if search.winding_share > _FILAMENTS:
-        if significance < _PLAIN_SIGMA and width > max(_SLIM_FWHM * search.star_fwhm, _SLIM_PX):
-            return None
-        if stop - start < _STRAIGHT_AMONG_FILAMENTS * min(image.shape):
-            return None
+    if (
+        abs(bend) > max(_BENT_PX, _BENT_WIDTHS * width, _BENT_ERRORS * error)
+        or (
+            stop - start < _STRAIGHT_SHARE * lanes[False].shape[1] and goes_on_bent(everything, start, stop, brightness)
+        )
+        or is_spindle(image, shining, width, search.star_fwhm)
+        or (search.winding_share > _FILAMENTS and _is_filament(search, stop - start, width, significance))
+    ):
+        return Trail(significance, *shining, width, brightness, is_object=True)
     stars = spiked_stars(full, search.bright_stars, search.spike_angles)
     spike = comes_from_outside(shining, middle[start:stop], image.shape, search.angles_of_each)
     spike = spike or is_spike(middle, full, start, stop, stars[stars[:, 2] > 0])
@@ -106,6 +107,12 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
         brightness=brightness,
         is_spike=spike,
     )
+
+
+def _is_filament(search: SearchImage, length: int, width: float, significance: float) -> bool:
+    """Tell what may be a piece of a filament where there are many: it is short, or broad and faint."""
+    is_broad = width > max(_SLIM_FWHM * search.star_fwhm, _SLIM_PX)
+    return (is_broad and significance < _PLAIN_SIGMA) or length < _STRAIGHT_AMONG_FILAMENTS * min(search.values.shape)
 
 
 def is_ridge(search: SearchImage, trail: Trail) -> bool:

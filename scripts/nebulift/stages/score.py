@@ -22,6 +22,7 @@ from nebulift.frames.reading import read_frame
 from nebulift.nights.samples import sample_pixels, sample_stars, write_sample
 from nebulift.scoring.score import FrameScore, ScoringSettings, prepare_frame, score_prepared
 from nebulift.scoring.seeing import fwhm_beyond_seeing
+from nebulift.scoring.streaks import Streak
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.tables import Row, TableError, read_table, write_table
 
@@ -110,6 +111,7 @@ def score_file(frame: ListedFrame, settings: ScoringSettings) -> tuple[Row, NDAr
         "error": "",
         "preview": "",
         "streaks": "[]",
+        "other_lines": "[]",
         "stars": "[]",
         "hot_pixels": "[]",
     }
@@ -157,15 +159,6 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
     """Return the columns of the score table that were measured on the pixels; NaN is a scale that is not known."""
     background, stars = score.background, score.stars
     height, width = score.residual.shape
-    streaks = [
-        [
-            float(f"{streak.significance:.4g}"),
-            *(round(value, 1) for value in (streak.x1_px, streak.y1_px, streak.x2_px, streak.y2_px)),
-            round(streak.width_px, 1),
-            float(f"{streak.brightness_adu:.4g}"),
-        ]
-        for streak in score.streaks
-    ]
     return {
         "background_adu": background.level_adu,
         "background_noise_adu": background.noise_adu,
@@ -186,7 +179,8 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
         "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
         "stars": write_sample(sample_stars(stars.x_px, stars.y_px, stars.flux_adu, stars.is_saturated, width, height)),
-        "streaks": json.dumps(streaks),
+        "streaks": _written(score.streaks),
+        "other_lines": _written(score.other_lines),
         "saturated_fraction": score.saturated_fraction,
         "hot_pixel_count": len(score.hot_places),
         "hot_pixel_fraction": score.hot_pixel_fraction,
@@ -194,6 +188,20 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
         "cosmic_ray_count": stars.cosmic_rays,
         "dead_fraction": score.dead_fraction,
     }
+
+
+def _written(lines: Iterable[Streak]) -> str:
+    """Return lines as JSON, as the schema of the score table tells."""
+    listed = [
+        [
+            float(f"{line.significance:.4g}"),
+            *(round(value, 1) for value in (line.x1_px, line.y1_px, line.x2_px, line.y2_px)),
+            round(line.width_px, 1),
+            float(f"{line.brightness_adu:.4g}"),
+        ]
+        for line in lines
+    ]
+    return json.dumps(listed)
 
 
 def _known_rows(kept: Iterable[Path]) -> dict[str, list[Row]]:
