@@ -11,6 +11,7 @@ _APART, _NEIGHBOUR_FLUX, _FEWEST_ALONE = 3.0, 0.1, 20
 _MOST = 80  # more only cost time
 # Where the brightest are so much larger than most, what is fainter by that share of their light is pieces of stars.
 _BRIGHTEST, _PIECES, _PIECE_FLUX = 5, 2.0, 0.05
+_GALAXIES = 2.5  # times larger than the usual one of those that are left
 
 
 def choose_for_shape(
@@ -54,11 +55,15 @@ def _alone(
 
 
 def _whole_stars(chosen: NDArray[np.intp], objects: NDArray[np.void]) -> NDArray[np.intp]:
-    """Leave out the faint ones, brightest first, where most are far smaller than the brightest.
+    """Leave out the faint ones, brightest first, where most are far smaller than the brightest; then the galaxies.
 
-    Far out of focus a faint star is so thin that noise alone makes pieces of it.
+    Far out of focus a faint star is so thin that noise alone makes pieces of it. What is far larger than the usual one
+    of bright stars is none.
     """
     size, flux = objects["a"][chosen], objects["flux"][chosen]
-    if len(chosen) <= _BRIGHTEST or np.median(size[:_BRIGHTEST]) < _PIECES * np.median(size):
+    if len(chosen) <= _BRIGHTEST:
         return chosen
-    return np.asarray(chosen[flux >= _PIECE_FLUX * flux[_BRIGHTEST - 1]])
+    if np.median(size[:_BRIGHTEST]) >= _PIECES * np.median(size):
+        chosen = chosen[flux >= _PIECE_FLUX * flux[_BRIGHTEST - 1]]
+        size = objects["a"][chosen]
+    return np.asarray(chosen[size <= _GALAXIES * np.median(size)])
