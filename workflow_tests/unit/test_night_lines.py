@@ -165,10 +165,15 @@ Sky = tuple[float, float, float, float]
 """x, y, direction in degrees and length of a line in the sky."""
 
 
-def sky_night(frames: int, lines: Callable[[int], list[tuple[Sky, float, float]]], turn_deg: float = 0.0) -> list[Row]:
+def sky_night(
+    frames: int,
+    lines: Callable[[int], list[tuple[Sky, float, float]]],
+    turn_deg: float = 0.0,
+    column: Callable[[int], str] = lambda _: "streaks",
+) -> list[Row]:
     """Return frames that are dithered, and flipped half-way, with `lines` (where, width, brightness) of the sky each.
 
-    The field turns by `turn_deg` from frame to frame.
+    The field turns by `turn_deg` from frame to frame. `column` tells where the lines of a frame are listed.
     """
     random = np.random.default_rng(11)
     rows = []
@@ -181,7 +186,7 @@ def sky_night(frames: int, lines: Callable[[int], list[tuple[Sky, float, float]]
         for where, width, brightness in lines(number):
             ends = (np.array(line_through(*where)).reshape(2, 2) - middle) @ turn.T + middle + shift
             listed.append([15.0, *ends.ravel(), width, brightness])
-        changes = {"stars": star_list(shift=shift, turn_deg=turned), "streaks": json.dumps(listed)}
+        changes = {"stars": star_list(shift=shift, turn_deg=turned), column(number): json.dumps(listed)}
         rows.append(score_row(f"{number:03d}.fits", date_obs=f"2024-09-09T21:{number:02d}:00.000", **changes))
     return rows
 
@@ -228,3 +233,36 @@ def test_three_trails_that_have_nothing_in_common_are_kept(frames: int) -> None:
 
     found = night_context(sky_night(frames, trails), GROUP)
     assert kept(found) == [number in (0, 2, 4) for number in range(frames)]
+
+
+@pytest.mark.parametrize(("knowing", "is_kept"), [(0, True), (1, True), (2, False), (5, False)])
+def test_a_streak_where_other_frames_know_a_galaxy_is_none(knowing: int, is_kept: bool) -> None:
+    galaxy: tuple[Sky, float, float] = ((420, 330, 25, 150), 4.0, 20.0)
+
+    def lines(number: int) -> list[tuple[Sky, float, float]]:
+        return [galaxy] if number <= knowing else []
+
+    def column(number: int) -> str:
+        return "other_lines" if number else "streaks"
+
+    first, *others = night_context(sky_night(8, lines, column=column), GROUP)
+    assert kept([first]) == [is_kept]
+    # What is no trail where it is known is never counted as one.
+    assert kept(others) == [False] * 7
+    assert [context.persistent_streaks for context in (first, *others)] == [int(not is_kept)] + [0] * 7
+
+
+def test_a_trail_beside_known_galaxies_is_kept() -> None:
+    galaxies: list[tuple[Sky, float, float]] = [((420, 330, 25, 150), 6.0, 20.0), ((600, 500, 80, 120), 6.0, 20.0)]
+    trail: tuple[Sky, float, float] = ((450, 380, 25, 160), 3.0, 20.0)
+    night_of_trail = sky_night(8, lambda number: [trail] if number == 3 else [])
+    known = sky_night(8, lambda _: galaxies, column=lambda _: "other_lines")
+    rows = [{**row, "other_lines": other["other_lines"]} for row, other in zip(night_of_trail, known, strict=True)]
+    assert kept(night_context(rows, GROUP)) == [number == 3 for number in range(8)]
+
+
+def test_a_streak_on_a_column_that_other_frames_know_is_the_detectors() -> None:
+    column = (500.0, 0.0, 503.0, 799.0)
+    known = {"other_lines": streaks(column)["streaks"]}
+    assert kept(night_context(night(streaks(column), known, known), GROUP)) == [False] * 3
+    assert kept(night_context(night(streaks(column), known, {}), GROUP)) == [True, False, False]
