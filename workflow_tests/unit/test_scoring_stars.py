@@ -104,6 +104,16 @@ class TestFinding:
         assert crossed.fwhm_px == pytest.approx(stars.fwhm_px, rel=0.02)
         assert crossed.eccentricity == pytest.approx(stars.eccentricity, abs=0.05)
 
+    @pytest.mark.parametrize("galaxies", [2, 3, 4])
+    def test_galaxies_brighter_than_most_of_few_stars_move_no_width(self, galaxies: int) -> None:
+        places = scattered(SHAPE, 60, (3_000.0, 30_000.0), distance_px=40)
+        places.flux[:3] = 1_500_000.0, 220_000.0, 160_000.0
+        pixels = add_stars(noise(SHAPE), places, 6.0)
+        middle = Places(np.array([60.0, 330.0, 200.0, 90.0]), np.array([60.0, 80.0, 240.0, 230.0]), np.full(4, 2e6))
+        large = Places(*(axis[:galaxies] for axis in middle))
+        crowned = add_stars(pixels, large, np.array([38.0, 32.0, 26.0, 36.0])[:galaxies], elongation=0.8)
+        assert scored(crowned).stars.fwhm_px == pytest.approx(scored(pixels).stars.fwhm_px, rel=0.03)
+
     def test_saturated_stars_are_flagged_and_shape_nothing(self) -> None:
         places = scattered(SHAPE, 60, BRIGHT)
         places.flux[:5] = 2_000_000.0

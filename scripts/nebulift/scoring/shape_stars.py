@@ -11,6 +11,7 @@ _APART, _NEIGHBOUR_FLUX, _FEWEST_ALONE = 3.0, 0.1, 20
 _MOST = 80  # more only cost time
 # Where the brightest are so much larger than most, what is fainter by that share of their light is pieces of stars.
 _BRIGHTEST, _PIECES, _PIECE_FLUX = 5, 2.0, 0.05
+_STAR_FLUX, _FEWEST_SMALL = 0.1, 2  # pieces are not so bright
 _GALAXIES = 2.5  # times larger than the usual one of those that are left
 
 
@@ -55,15 +56,19 @@ def _alone(
 
 
 def _whole_stars(chosen: NDArray[np.intp], objects: NDArray[np.void]) -> NDArray[np.intp]:
-    """Leave out the faint ones, brightest first, where most are far smaller than the brightest; then the galaxies.
+    """Leave out what is no whole star, of indices that are brightest first.
 
-    Far out of focus a faint star is so thin that noise alone makes pieces of it. What is far larger than the usual one
-    of bright stars is none.
+    Far out of focus a faint star is so thin that noise alone makes pieces of it, all far smaller than the brightest and
+    far fainter. Where some that are as small are bright, these are the stars, and what is far larger are galaxies.
     """
     size, flux = objects["a"][chosen], objects["flux"][chosen]
     if len(chosen) <= _BRIGHTEST:
         return chosen
-    if np.median(size[:_BRIGHTEST]) >= _PIECES * np.median(size):
+    largest = np.median(size[:_BRIGHTEST])
+    small = (size <= largest / _PIECES) & (flux >= _STAR_FLUX * flux[_BRIGHTEST - 1])
+    if np.count_nonzero(small) >= _FEWEST_SMALL:
+        return np.asarray(chosen[size <= _PIECES * np.median(size[small])])
+    if largest >= _PIECES * np.median(size):
         chosen = chosen[flux >= _PIECE_FLUX * flux[_BRIGHTEST - 1]]
         size = objects["a"][chosen]
     return np.asarray(chosen[size <= _GALAXIES * np.median(size)])

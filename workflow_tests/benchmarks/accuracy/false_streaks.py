@@ -1,5 +1,6 @@
-"""How often a clean frame is called streaked, on whole nights with everything that looks like a trail and is none."""
+"""How often a clean frame is called streaked, or anything else, on whole nights with all that looks like a fault."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from nebulift.simulate.events import clean_recipe
 from nebulift.simulate.field import generator
 from nebulift.simulate.recipe import FrameRecipe
 
-NAME, TITLE = "false_streaks", "Clean frames called streaked"
+NAME, TITLE = "false_streaks", "Clean frames called streaked, or otherwise"
 FRAMES = 3000
 NIGHT = 25
 
@@ -66,13 +67,29 @@ def outcome(records: Sequence[Record], plots: Path) -> Outcome:
     result.figures.append(Rate("clean frames falsely called streaked", len(false), len(records), 0.001, at_most=True))
     sure = sum(record["significance"] > contaminated for record in records)
     result.figures.append(Rate("of them called contaminated for it", sure, len(records)))
+    for label in ("review", "contaminated"):
+        called = sum(record["label"] == label for record in records)
+        result.figures.append(Rate(f"clean frames labelled {label}, for whatever reason", called, len(records)))
     result.notes.append(
         f"Nights of {NIGHT} frames, labelled as the workflow does: lines that stay on the detector are left out there."
         f" Called streaked: a significance above {clean:g}, which keeps a frame from being clean."
     )
     rows = []
     for name in sorted({record["set_up"] for record in records}):
-        these = [record["significance"] for record in records if record["set_up"] == name]
-        rows.append([name, len(these), sum(value > clean for value in these), f"{max(these):.1f}"])
-    result.tables.append(("By set-up", ("set-up", "frames", "called streaked", "highest significance"), rows))
+        these = [record for record in records if record["set_up"] == name]
+        values = [record["significance"] for record in these]
+        labels = [record["label"] for record in these]
+        streaked = sum(value > clean for value in values)
+        rows.append(
+            [name, len(these), streaked, f"{max(values):.1f}", labels.count("review"), labels.count("contaminated")]
+        )
+    header = ("set-up", "frames", "called streaked", "highest significance", "review", "contaminated")
+    result.tables.append(("By set-up", header, rows))
+    reasons = Counter(
+        reason.split(":")[0]
+        for record in records
+        if record["label"] != "clean"
+        for reason in record["reasons"].split("; ")
+    )
+    result.tables.append(("Reasons of what is not called clean", ("reason", "frames"), reasons.most_common()))
     return result
