@@ -34,9 +34,9 @@ def test_many_stars_are_sampled_all_over_the_field() -> None:
 
 def test_saturated_stars_are_listed_without_light_and_never_many() -> None:
     listed = stars(100, saturated=50)
-    assert [flux for *_, flux in listed[:16]] == [0.0] * 16
-    assert all(flux > 0 for *_, flux in listed[16:])
-    assert len(listed) == 66
+    assert [flux for *_, flux in listed[:24]] == [0.0] * 24
+    assert all(flux > 0 for *_, flux in listed[24:])
+    assert len(listed) == 74
 
 
 def test_samples_survive_the_table() -> None:

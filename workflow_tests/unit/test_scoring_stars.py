@@ -114,6 +114,18 @@ class TestFinding:
         crowned = add_stars(pixels, large, np.array([38.0, 32.0, 26.0, 36.0])[:galaxies], elongation=0.8)
         assert scored(crowned).stars.fwhm_px == pytest.approx(scored(pixels).stars.fwhm_px, rel=0.03)
 
+    def test_galaxies_are_extended_and_stars_are_not(self) -> None:
+        places = scattered(SHAPE, 40, BRIGHT, distance_px=40)
+        galaxies = Places(np.array([60.0, 330.0]), np.array([60.0, 80.0]), np.full(2, 1e6))
+        pixels = add_stars(noise(SHAPE), places, 4.0)
+        stars = scored(add_stars(pixels, galaxies, 26.0, elongation=0.8)).stars
+        for x, y in zip(galaxies.x, galaxies.y, strict=True):
+            nearest = int(np.argmin(np.hypot(stars.x_px - x, stars.y_px - y)))
+            assert stars.is_extended[nearest]
+        assert np.count_nonzero(stars.is_extended) == 2
+        for alike in (pixels, add_stars(noise(SHAPE), places, 25.0), add_stars(noise(SHAPE), places, 8.0, 0.95)):
+            assert not scored(alike).stars.is_extended.any()
+
     def test_saturated_stars_are_flagged_and_shape_nothing(self) -> None:
         places = scattered(SHAPE, 60, BRIGHT)
         places.flux[:5] = 2_000_000.0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 CELLS_X, CELLS_Y = 8, 6
 PER_CELL = 3
 _MOST_STARS = 200
-_SATURATED_STARS = 16  # they tell where the frame points, but not how clear the air is
+_WITHOUT_FLUX = 24  # they tell where the frame points, but not how clear the air is
 HOT_PIXELS = 64
 
 
@@ -17,18 +17,19 @@ def sample_stars(
     x_px: NDArray[np.float64],
     y_px: NDArray[np.float64],
     flux_adu: NDArray[np.float64],
-    saturated: NDArray[np.bool_],
+    without_flux: NDArray[np.bool_],
     width_px: int,
     height_px: int,
 ) -> list[list[float]]:
     """Return [[x_px, y_px, flux_adu], ...] of up to 200 stars all over the field, brightest first.
 
-    The arrays describe the stars, brightest first. Of each of 8 x 6 cells the three brightest that are not saturated
-    are taken, of the whole frame the brightest; 16 of those may be saturated and are listed with a flux of 0.
+    The arrays describe the stars, brightest first. Of each of 8 x 6 cells the three brightest are taken, of the whole
+    frame the brightest. Those `without_flux` are saturated, or galaxies, whose light differs from frame to frame with
+    how much of it is found: the 24 brightest are listed besides with a flux of 0.
     """
     chosen = np.zeros(len(x_px), dtype=bool)
-    chosen[np.flatnonzero(saturated)[:_SATURATED_STARS]] = True
-    good = np.flatnonzero(~saturated & (flux_adu > 0))
+    chosen[np.flatnonzero(without_flux)[:_WITHOUT_FLUX]] = True
+    good = np.flatnonzero(~without_flux & (flux_adu > 0))
     # A stable sort by cell keeps the stars of a cell in order: the place behind its first one is a star's rank.
     cells = cell_of(x_px[good], y_px[good], width_px, height_px)
     order = np.argsort(cells, kind="stable")
@@ -37,7 +38,7 @@ def sample_stars(
     chosen[good[order[rank < PER_CELL]]] = True
     chosen[good[~chosen[good]][: max(0, _MOST_STARS - int(chosen.sum()))]] = True
     return [
-        [round(float(x_px[i]), 1), round(float(y_px[i]), 1), 0.0 if saturated[i] else float(f"{flux_adu[i]:.4g}")]
+        [round(float(x_px[i]), 1), round(float(y_px[i]), 1), 0.0 if without_flux[i] else float(f"{flux_adu[i]:.4g}")]
         for i in np.flatnonzero(chosen)
     ]
 

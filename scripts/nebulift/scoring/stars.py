@@ -24,6 +24,7 @@ _SMOOTH_NOISE = 0.375  # what it leaves of the noise
 _GRID = 4  # cells along each side for the evenness of the field
 # Elongated far beyond the others: a piece of a trail, a galaxy seen from its edge, a bleeding column.
 _ELONGATED, _LONGER = 3.0, 3.0
+_EXTENDED = 3.0  # times larger than the stars whose shape is measured, by the second moment along it
 # So many times more of its light in its brightest pixel than a star has: a cosmic ray.
 _SHARPER = 2.2
 
@@ -33,7 +34,8 @@ class Stars:
     """The stars of one frame, brightest first.
 
     `x_px`, `y_px` (float64, pixel centres at whole numbers), `flux_adu` (aperture sum above the background), `peak_adu`
-    (above the background), `is_saturated`, all of length n. NaN where there is too little to measure: `fwhm_px`,
+    (above the background), `is_saturated`, `is_extended` (far larger than a star: a galaxy, a knot of a nebula), all of
+    length n. NaN where there is too little to measure: `fwhm_px`,
     `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg` (of the common elongation,
     from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way, 1: all along one direction),
     `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu` and `flux_50th_adu` (of the
@@ -49,6 +51,7 @@ class Stars:
     flux_adu: NDArray[np.float64]
     peak_adu: NDArray[np.float64]
     is_saturated: NDArray[np.bool_]
+    is_extended: NDArray[np.bool_]
     fwhm_px: float
     hfr_px: float
     eccentricity: float
@@ -103,6 +106,7 @@ def find_stars(
 
     chosen = choose_for_shape(objects, x, y, is_saturated, binning)
     size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
+    is_extended = (objects["a"] * binning > _EXTENDED * size) & ~is_saturated
     shapes = measure_shapes(residual, x[chosen], y[chosen], size, background.noise_adu)
 
     hfr = math.nan
@@ -121,6 +125,7 @@ def find_stars(
         flux_adu=flux[by_flux],
         peak_adu=peak[by_flux],
         is_saturated=is_saturated[by_flux],
+        is_extended=is_extended[by_flux],
         fwhm_px=shapes.fwhm_px,
         hfr_px=hfr,
         eccentricity=shapes.eccentricity,

@@ -178,7 +178,9 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
         "flux_15th_adu": stars.flux_15th_adu,
         "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
-        "stars": write_sample(sample_stars(stars.x_px, stars.y_px, stars.flux_adu, stars.is_saturated, width, height)),
+        "stars": write_sample(
+            sample_stars(stars.x_px, stars.y_px, stars.flux_adu, stars.is_saturated | stars.is_extended, width, height)
+        ),
         "streaks": _written(score.streaks),
         "other_lines": _written(score.other_lines),
         "saturated_fraction": score.saturated_fraction,
