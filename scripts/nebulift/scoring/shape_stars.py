@@ -13,6 +13,7 @@ _MOST = 80  # more only cost time
 _BRIGHTEST, _PIECES, _PIECE_FLUX = 5, 2.0, 0.05
 _STAR_FLUX, _FEWEST_SMALL = 0.1, 2  # pieces are not so bright
 _GALAXIES = 2.5  # times larger than the usual one of those that are left
+_COSMIC_RAY_PX = 1.8  # second moment along it that no track of a cosmic ray has
 
 
 def choose_for_shape(
@@ -32,7 +33,7 @@ def choose_for_shape(
     chosen = _alone(order[(whole & ~is_saturated)[order]], objects, x, y, binning)[:_MOST]
     if len(chosen) < 3:  # better a clipped star than none
         chosen = order[whole[order]][:_MOST]
-    return _whole_stars(chosen, objects)
+    return _whole_stars(chosen, objects, binning)
 
 
 def _alone(
@@ -55,20 +56,22 @@ def _alone(
     return alone if len(alone) >= _FEWEST_ALONE else candidates
 
 
-def _whole_stars(chosen: NDArray[np.intp], objects: NDArray[np.void]) -> NDArray[np.intp]:
+def _whole_stars(chosen: NDArray[np.intp], objects: NDArray[np.void], binning: int) -> NDArray[np.intp]:
     """Leave out what is no whole star, of indices that are brightest first.
 
     Far out of focus a faint star is so thin that noise alone makes pieces of it, all far smaller than the brightest and
-    far fainter. Where some that are as small are bright, these are the stars, and what is far larger are galaxies.
+    far fainter. Where some that are as small are bright, these are the stars, and what is far larger are galaxies;
+    unless they are so small that they may be tracks of cosmic rays.
     """
-    size, flux = objects["a"][chosen], objects["flux"][chosen]
+    size, flux = objects["a"][chosen] * binning, objects["flux"][chosen]
     if len(chosen) <= _BRIGHTEST:
         return chosen
     largest = np.median(size[:_BRIGHTEST])
-    small = (size <= largest / _PIECES) & (flux >= _STAR_FLUX * flux[_BRIGHTEST - 1])
+    small = (size <= largest / _PIECES) & (flux >= _STAR_FLUX * flux[_BRIGHTEST - 1]) & (size > _COSMIC_RAY_PX)
     if np.count_nonzero(small) >= _FEWEST_SMALL:
         return np.asarray(chosen[size <= _PIECES * np.median(size[small])])
     if largest >= _PIECES * np.median(size):
-        chosen = chosen[flux >= _PIECE_FLUX * flux[_BRIGHTEST - 1]]
-        size = objects["a"][chosen]
-    return np.asarray(chosen[size <= _GALAXIES * np.median(size)])
+        bright = flux >= _PIECE_FLUX * flux[_BRIGHTEST - 1]
+        chosen, size = chosen[bright], size[bright]
+    usual = float(np.median(size))
+    return chosen if usual < _COSMIC_RAY_PX else np.asarray(chosen[size <= _GALAXIES * usual])

@@ -24,7 +24,8 @@ _SMOOTH_NOISE = 0.375  # what it leaves of the noise
 _GRID = 4  # cells along each side for the evenness of the field
 # Elongated far beyond the others: a piece of a trail, a galaxy seen from its edge, a bleeding column.
 _ELONGATED, _LONGER = 3.0, 3.0
-_EXTENDED = 3.0  # times larger than the stars whose shape is measured, by the second moment along it
+# Larger than a star by the second moment along it, in those of the stars whose shape is measured, and in their FWHM.
+_EXTENDED, _EXTENDED_FWHM = 3.0, 1.5
 # So many times more of its light in its brightest pixel than a star has: a cosmic ray.
 _SHARPER = 2.2
 
@@ -106,8 +107,10 @@ def find_stars(
 
     chosen = choose_for_shape(objects, x, y, is_saturated, binning)
     size = float(np.median(objects["a"][chosen])) * binning if len(chosen) else 0.0
-    is_extended = (objects["a"] * binning > _EXTENDED * size) & ~is_saturated
     shapes = measure_shapes(residual, x[chosen], y[chosen], size, background.noise_adu)
+    # NaN, where no star could be measured, makes none of them extended.
+    largest = float(np.maximum(_EXTENDED * size, _EXTENDED_FWHM * shapes.fwhm_px))
+    is_extended = (objects["a"] * binning > largest) & ~is_saturated
 
     hfr = math.nan
     flux = objects["flux"].astype(np.float64) * binning**2
