@@ -75,6 +75,17 @@ class TestFinding:
         assert len(stars) == 0
         assert math.isnan(stars.fwhm_px)
 
+    def test_bright_rows_at_the_border_are_no_stars(self) -> None:
+        places = scattered(SHAPE, 50, BRIGHT)
+        pixels = add_stars(noise(SHAPE), places)
+        # Not quite evenly, so that it falls to pieces.
+        pixels[-3:] += np.random.default_rng(2).uniform(15, 60, SHAPE[1]).astype(np.float32)
+        pixels[:2] += np.random.default_rng(3).uniform(15, 60, SHAPE[1]).astype(np.float32)
+        stars = scored(pixels).stars
+        found, _ = matched(stars, places)
+        assert len(found) == 50
+        assert len(stars) - len(found) <= 2
+
     def test_tracks_of_cosmic_rays_are_no_stars(self) -> None:
         places = scattered(SHAPE, 50, BRIGHT)
         pixels = add_stars(noise(SHAPE), places)

@@ -22,6 +22,7 @@ _APERTURE_FWHM = 2.0  # radius: wide enough that a change of focus leaves the li
 _SMOOTHING = np.array([0.25, 0.5, 0.25])  # as SExtractor's default
 _SMOOTH_NOISE = 0.375  # what it leaves of the noise
 _GRID = 4  # cells along each side for the evenness of the field
+_BORDER_PX = 2.0
 # Elongated far beyond the others: a piece of a trail, a galaxy seen from its edge, a bleeding column.
 _ELONGATED, _LONGER = 3.0, 3.0
 # Larger than a star by the second moment along it, in those of the stars whose shape is measured, and in their FWHM.
@@ -101,7 +102,7 @@ def find_stars(
     peak_x, peak_y = (_full_frame(objects[axis], binning) for axis in ("xpeak", "ypeak"))
     is_saturated = _beside(saturated, peak_x, peak_y)
     is_cosmic_ray = _is_cosmic_ray(residual, peak_x, peak_y, background) & ~is_saturated
-    kept = ~is_cosmic_ray & ~_is_trail(objects)
+    kept = ~is_cosmic_ray & ~_is_trail(objects) & ~_is_cut(objects, image.shape)
     objects, x, y, is_saturated = objects[kept], x[kept], y[kept], is_saturated[kept]
     peak = _peak(residual, peak_x[kept], peak_y[kept])
 
@@ -182,6 +183,14 @@ def _is_trail(objects: NDArray[np.void]) -> NDArray[np.bool_]:
         return np.zeros(0, dtype=bool)
     length, width = objects["a"], np.maximum(objects["b"], 0.3)
     return np.asarray((length > _ELONGATED * width) & (length > _LONGER * np.median(length)))
+
+
+def _is_cut(objects: NDArray[np.void], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell what is cut by the border through its middle: half of a star, or a piece of a bright row of the camera."""
+    height, width = shape
+    x, y = objects["x"], objects["y"]
+    beside = (np.minimum(x, width - 1 - x) < _BORDER_PX) | (np.minimum(y, height - 1 - y) < _BORDER_PX)
+    return np.asarray(beside & ((objects["flag"] & sep.OBJ_TRUNC) != 0))
 
 
 def _is_cosmic_ray(
