@@ -30,7 +30,7 @@ from unit.skies import (
 SHAPE = (480, 640)
 SIZE = SHAPE[::-1]
 LARGE = (1200, 1500)
-NO_STARS = Stars(*[np.empty(0)] * 4, *[np.empty(0, dtype=bool)] * 2, *[math.nan] * 9)
+NO_STARS = Stars(*[np.empty(0)] * 4, *[np.empty(0, dtype=bool)] * 3, *[math.nan] * 9)
 
 
 def field(shape: tuple[int, int] = SHAPE, stars: int = 120, seed: int = 3) -> Pixels:

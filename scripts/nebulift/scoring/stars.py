@@ -22,7 +22,7 @@ _APERTURE_FWHM = 2.0  # radius: wide enough that a change of focus leaves the li
 _SMOOTHING = np.array([0.25, 0.5, 0.25])  # as SExtractor's default
 _SMOOTH_NOISE = 0.375  # what it leaves of the noise
 _GRID = 4  # cells along each side for the evenness of the field
-_BORDER_PX = 2.0
+_FLAT_PX = 4
 # Elongated far beyond the others: a piece of a trail, a galaxy seen from its edge, a bleeding column.
 _ELONGATED, _LONGER = 3.0, 3.0
 # Larger than a star by the second moment along it, in those of the stars whose shape is measured, and in their FWHM.
@@ -36,16 +36,16 @@ class Stars:
     """The stars of one frame, brightest first.
 
     `x_px`, `y_px` (float64, pixel centres at whole numbers), `flux_adu` (aperture sum above the background), `peak_adu`
-    (above the background), `is_saturated`, `is_extended` (far larger than a star: a galaxy, a knot of a nebula), all of
-    length n. NaN where there is too little to measure: `fwhm_px`,
-    `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line), `position_angle_deg` (of the common elongation,
-    from the x axis towards y, 0 to 180), `elongation_order` (0: every star its own way, 1: all along one direction),
-    `fwhm_tilt` (range of the FWHM between the corners over the median), `flux_15th_adu` and `flux_50th_adu` (of the
-    15th and 50th brightest star). `empty_cells` is the share of 16 equal cells holding fewer than a quarter of the
-    median cell's stars. `cosmic_rays` counts what was found but is too sharp for a star. `flatness` is the radius at
-    0.8 of the peak over that at half of it, of the mean star: out of focus it comes near to 1, see
-    `nebulift.scoring.half_maximum.flatness_of`. `arc_fraction` is the share of what was found that lies in arcs about
-    one centre, see `nebulift.scoring.arcs.arc_fraction`.
+    (above the background), `is_saturated`, `is_extended` (far larger than a star: a galaxy, a knot of a nebula),
+    `is_cut` (flat along the border: the rim of a star, or a piece of a bright row), all of length n. NaN where
+    there is too little to measure: `fwhm_px`, `hfr_px` (half-flux radius), `eccentricity` (0 round to 1 line),
+    `position_angle_deg` (of the common elongation, from the x axis towards y, 0 to 180), `elongation_order` (0:
+    every star its own way, 1: all along one direction), `fwhm_tilt` (range of the FWHM between the corners over the
+    median), `flux_15th_adu` and `flux_50th_adu` (of the 15th and 50th brightest star). `empty_cells` is the share
+    of 16 equal cells holding fewer than a quarter of the median cell's stars. `cosmic_rays` counts what was found
+    but is too sharp for a star. `flatness` is the radius at 0.8 of the peak over that at half of it, of the mean
+    star: out of focus it comes near to 1, see `nebulift.scoring.half_maximum.flatness_of`. `arc_fraction` is the
+    share of what was found that lies in arcs about one centre, see `nebulift.scoring.arcs.arc_fraction`.
     """
 
     x_px: NDArray[np.float64]
@@ -54,6 +54,7 @@ class Stars:
     peak_adu: NDArray[np.float64]
     is_saturated: NDArray[np.bool_]
     is_extended: NDArray[np.bool_]
+    is_cut: NDArray[np.bool_]
     fwhm_px: float
     hfr_px: float
     eccentricity: float
@@ -102,8 +103,9 @@ def find_stars(
     peak_x, peak_y = (_full_frame(objects[axis], binning) for axis in ("xpeak", "ypeak"))
     is_saturated = _beside(saturated, peak_x, peak_y)
     is_cosmic_ray = _is_cosmic_ray(residual, peak_x, peak_y, background) & ~is_saturated
-    kept = ~is_cosmic_ray & ~_is_trail(objects) & ~_is_cut(objects, image.shape)
+    kept = ~is_cosmic_ray & ~_is_trail(objects)
     objects, x, y, is_saturated = objects[kept], x[kept], y[kept], is_saturated[kept]
+    is_cut = _is_cut(objects, image.shape)
     peak = _peak(residual, peak_x[kept], peak_y[kept])
 
     chosen = choose_for_shape(objects, x, y, is_saturated, binning)
@@ -130,6 +132,7 @@ def find_stars(
         peak_adu=peak[by_flux],
         is_saturated=is_saturated[by_flux],
         is_extended=is_extended[by_flux],
+        is_cut=is_cut[by_flux],
         fwhm_px=shapes.fwhm_px,
         hfr_px=hfr,
         eccentricity=shapes.eccentricity,
@@ -186,11 +189,13 @@ def _is_trail(objects: NDArray[np.void]) -> NDArray[np.bool_]:
 
 
 def _is_cut(objects: NDArray[np.void], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Tell what is cut by the border through its middle: half of a star, or a piece of a bright row of the camera."""
+    """Tell what lies flat along the border: pieces of a bright row or column of the camera, or the rim of a star."""
     height, width = shape
-    x, y = objects["x"], objects["y"]
-    beside = (np.minimum(x, width - 1 - x) < _BORDER_PX) | (np.minimum(y, height - 1 - y) < _BORDER_PX)
-    return np.asarray(beside & ((objects["flag"] & sep.OBJ_TRUNC) != 0))
+    cut = np.zeros(len(objects), dtype=bool)
+    for axis, side in (("x", width), ("y", height)):
+        first, last = objects[f"{axis}min"], objects[f"{axis}max"]
+        cut |= (last - first < _FLAT_PX) & ((first == 0) | (last == side - 1))
+    return cut
 
 
 def _is_cosmic_ray(

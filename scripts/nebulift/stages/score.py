@@ -22,6 +22,7 @@ from nebulift.frames.reading import read_frame
 from nebulift.nights.samples import sample_pixels, sample_stars, write_sample
 from nebulift.scoring.score import FrameScore, ScoringSettings, prepare_frame, score_prepared
 from nebulift.scoring.seeing import fwhm_beyond_seeing
+from nebulift.scoring.stars import Stars
 from nebulift.scoring.streaks import Streak
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.tables import Row, TableError, read_table, write_table
@@ -165,7 +166,7 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
         "background_gradient_sigma": background.gradient_sigma,
         "background_structure_sigma": background.structure_sigma,
         "background_of_saturation": background.level_adu / saturation_adu,
-        "star_count": len(stars),
+        "star_count": int(np.count_nonzero(~stars.is_cut)),
         "fwhm_px": stars.fwhm_px,
         "fwhm_beyond_seeing_px": fwhm_beyond_seeing(stars.fwhm_px, pixel_scale_arcsec),
         "hfr_px": stars.hfr_px,
@@ -178,9 +179,7 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
         "flux_15th_adu": stars.flux_15th_adu,
         "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
-        "stars": write_sample(
-            sample_stars(stars.x_px, stars.y_px, stars.flux_adu, stars.is_saturated | stars.is_extended, width, height)
-        ),
+        "stars": write_sample(_whole_stars(stars, width, height)),
         "streaks": _written(score.streaks),
         "other_lines": _written(score.other_lines),
         "saturated_fraction": score.saturated_fraction,
@@ -190,6 +189,12 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
         "cosmic_ray_count": stars.cosmic_rays,
         "dead_fraction": score.dead_fraction,
     }
+
+
+def _whole_stars(stars: Stars, width: int, height: int) -> list[list[float]]:
+    whole = ~stars.is_cut
+    without_flux = (stars.is_saturated | stars.is_extended)[whole]
+    return sample_stars(stars.x_px[whole], stars.y_px[whole], stars.flux_adu[whole], without_flux, width, height)
 
 
 def _written(lines: Iterable[Streak]) -> str:
