@@ -153,6 +153,7 @@ def score_row(frame: str = "a.fits", **changes: Any) -> Row:
         "empty_cells": 0.0,
         "stars": star_list(),
         "streaks": "[]",
+        "doubtful_lines": "[]",
         "other_lines": "[]",
         "saturated_fraction": 0.0,
         "hot_pixel_count": 10,

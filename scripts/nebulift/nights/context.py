@@ -11,9 +11,11 @@ import numpy as np
 from nebulift.nights.depth import depth_losses
 from nebulift.nights.detector_lines import persistent_streaks
 from nebulift.nights.elongation import Elongation, elongations, own_elongation
+from nebulift.nights.listed_lines import is_streak, listed_lines
 from nebulift.nights.order import capture_order
 from nebulift.nights.registration import Placement
 from nebulift.nights.sharpness import fwhm_ratios
+from nebulift.nights.sky_lines import lines_of_one_frame
 from nebulift.nights.structure import structure_excesses
 from nebulift.nights.transparency import Clearness, group_clearness
 from nebulift.nights.trend import hot_pixel_persistence, hours_of, sky_bumps
@@ -86,6 +88,7 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
         groups[group_of(scores[index])].append(index)
     clearness, placed = _clearness(scores, groups, smallest_group)
     persistent = persistent_streaks(scores, placed)
+    of_one_frame = lines_of_one_frame(scores, placed)
     contexts: dict[int, Context] = {}
     for name, members in groups.items():
         rows = [scores[index] for index in members]
@@ -102,8 +105,13 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
         shapes = elongations(rows) if large else [Elongation()] * len(rows)
         compared = zip(members, rows, airs, bumps, structures, widths, depths, shapes, strict=True)
         for index, row, air, bump, structure, width, depth, shape in compared:
-            listed = json.loads(row["streaks"])
-            streaks = [streak for number, streak in enumerate(listed) if (index, number) not in persistent]
+            not_trails = sum((index, number) in persistent for number in range(len(json.loads(row["streaks"]))))
+            trails = [
+                significance
+                for number, (significance, *_) in enumerate(listed_lines(row))
+                if (index, number) in of_one_frame
+                or (is_streak(scores, (index, number)) and (index, number) not in persistent)
+            ]
             contexts[index] = Context(
                 group=name,
                 group_frames=len(rows),
@@ -120,8 +128,8 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
                 elongation=own_elongation(row),
                 elongation_ratio=shape.ratio,
                 uneven_eccentricity_excess=shape.uneven,
-                streak_significance=max((significance for significance, *_ in streaks), default=0.0),
-                persistent_streaks=len(listed) - len(streaks),
+                streak_significance=max(trails, default=0.0),
+                persistent_streaks=not_trails,
                 hot_pixel_persistence=hot_pixels[index],
             )
     return [contexts[index] for index in range(len(scores))]

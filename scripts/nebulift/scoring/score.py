@@ -33,12 +33,13 @@ class FrameScore:
 
     `saturated` is a mask of the frame's shape (height, width), `residual` the frame without its background and hot
     pixels in ADU, of that shape; `hot_places` (n,) are the hot pixels as row * width + column, ascending.
-    `other_lines` are no trails, see `Lines`.
+    For `doubtful_lines` and `other_lines` see `Lines`.
     """
 
     background: Background
     stars: Stars
     streaks: tuple[Streak, ...]
+    doubtful_lines: tuple[Streak, ...]
     other_lines: tuple[Streak, ...]
     saturated: NDArray[np.bool_]
     hot_places: NDArray[np.int64]
@@ -106,4 +107,14 @@ def score_prepared(prepared: Prepared, settings: ScoringSettings | None = None) 
     lines = find_lines(search, settings.streak_sigma)
     too_dark = np.float32(-settings.hot_pixel_sigma * background.noise_adu)
     dead = number_below(residual, too_dark) / residual.size
-    return FrameScore(background, stars, lines.streaks, lines.others, saturated, prepared.hot_places, residual, dead)
+    return FrameScore(
+        background,
+        stars,
+        lines.streaks,
+        lines.doubtful,
+        lines.others,
+        saturated,
+        prepared.hot_places,
+        residual,
+        dead,
+    )

@@ -26,7 +26,7 @@ _STAR_TRAIL_FWHM = 10.0  # length of a star that the mount has drawn long, at mo
 # Of the shorter side: what the sky shows is not straight for so long; pieces of filaments in a row may seem to be.
 _SURELY_STRAIGHT, _STRAIGHT_WITH_FILAMENTS = 0.6, 0.9
 _FEW_FILAMENTS = 0.001  # of the pixels
-_MOST_STREAKS, _MOST_OTHERS = 12, 16
+_MOST_STREAKS, _MOST_DOUBTFUL = 12, 24
 _WEAK, _MANY, _OTHER_DIRECTION_DEG = 12.0, 4, 3.0  # sigma; so many directions of weak lines are no chance
 
 
@@ -55,12 +55,13 @@ class Streak:
 class Lines:
     """The lines of one frame, strongest first.
 
-    `streaks` are trails. `others` were told from trails by their shape or place: galaxies, filaments, spikes of stars,
-    columns of the camera. Where another frame of the night shows such a line at the same place, one that was taken for
-    a trail is none.
+    `streaks` are trails. `doubtful` have the shape of galaxies or filaments, and `others` are told from trails by where
+    they lie: spikes of stars, columns of the camera. Where other frames of the night show a line at the same place, one
+    that was taken for a trail is none; and what is doubtful is a trail where no other frame shows it.
     """
 
     streaks: tuple[Streak, ...]
+    doubtful: tuple[Streak, ...]
     others: tuple[Streak, ...]
 
 
@@ -90,9 +91,11 @@ def find_lines(search: SearchImage, sigma: float) -> Lines:
     distinct = _distinct(found)
     trails = _doubted([trail for trail in distinct if not trail.is_spike], sigma)
     others = _distinct([*others, *(trail for trail in distinct if trail.is_spike)])
+    doubtful = [line for line in others if line.is_object and not any(is_part_of(line, trail) for trail in trails)]
     return Lines(
         tuple(_in_full_frame(trail, search) for trail in trails if trail.significance >= sigma)[:_MOST_STREAKS],
-        tuple(_in_full_frame(other, search) for other in others)[:_MOST_OTHERS],
+        tuple(_in_full_frame(line, search) for line in doubtful)[:_MOST_DOUBTFUL],
+        tuple(_in_full_frame(line, search) for line in others if line not in doubtful)[:_MOST_STREAKS],
     )
 
 
