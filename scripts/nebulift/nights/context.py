@@ -1,6 +1,5 @@
 """Every frame of a night against its group: the frames of the same target, filter, exposure and camera."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from nebulift.nights.listed_lines import is_streak, listed_lines
 from nebulift.nights.order import capture_order
 from nebulift.nights.registration import Placement
 from nebulift.nights.sharpness import fwhm_ratios
-from nebulift.nights.sky_lines import lines_of_one_frame
+from nebulift.nights.sky_lines import Placed, lines_of_one_frame
 from nebulift.nights.structure import structure_excesses
 from nebulift.nights.transparency import Clearness, group_clearness
 from nebulift.nights.trend import hot_pixel_persistence, hours_of, sky_bumps
@@ -83,12 +82,9 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
     Groups of fewer than `smallest_group` frames give no relative figures.
     """
     hot_pixels = hot_pixel_persistence(scores)
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index in sorted(range(len(scores)), key=lambda index: capture_order(scores[index])):
-        groups[group_of(scores[index])].append(index)
+    groups = _groups(scores)
     clearness, placed = _clearness(scores, groups, smallest_group)
-    persistent = persistent_streaks(scores, placed)
-    of_one_frame = lines_of_one_frame(scores, placed)
+    trails = _trails(scores, placed)
     contexts: dict[int, Context] = {}
     for name, members in groups.items():
         rows = [scores[index] for index in members]
@@ -105,13 +101,6 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
         shapes = elongations(rows) if large else [Elongation()] * len(rows)
         compared = zip(members, rows, airs, bumps, structures, widths, depths, shapes, strict=True)
         for index, row, air, bump, structure, width, depth, shape in compared:
-            not_trails = sum((index, number) in persistent for number in range(len(json.loads(row["streaks"]))))
-            trails = [
-                significance
-                for number, (significance, *_) in enumerate(listed_lines(row))
-                if (index, number) in of_one_frame
-                or (is_streak(scores, (index, number)) and (index, number) not in persistent)
-            ]
             contexts[index] = Context(
                 group=name,
                 group_frames=len(rows),
@@ -128,11 +117,48 @@ def night_context(scores: Sequence[Row], smallest_group: int) -> list[Context]:
                 elongation=own_elongation(row),
                 elongation_ratio=shape.ratio,
                 uneven_eccentricity_excess=shape.uneven,
-                streak_significance=max(trails, default=0.0),
-                persistent_streaks=not_trails,
+                streak_significance=max((significance for significance, *_ in trails[index].lines), default=0.0),
+                persistent_streaks=trails[index].persistent,
                 hot_pixel_persistence=hot_pixels[index],
             )
     return [contexts[index] for index in range(len(scores))]
+
+
+def night_trails(scores: Sequence[Row], smallest_group: int) -> list[list[list[float]]]:
+    """Return the lines of each row that count as trails over the night, as `streaks` of the score table has them."""
+    groups = _groups(scores)
+    _, placed = _clearness(scores, groups, smallest_group)
+    return [trails.lines for trails in _trails(scores, placed)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trails:
+    """The lines of a frame that are trails, and how many of its streaks are none, for they persist."""
+
+    lines: list[list[float]]
+    persistent: int
+
+
+def _trails(scores: Sequence[Row], placed: Placed) -> list[_Trails]:
+    """Return the trails of each row: its streaks that do not persist, and what is doubtful and in no other frame."""
+    persistent = persistent_streaks(scores, placed)
+    of_one_frame = lines_of_one_frame(scores, placed)
+    found = []
+    for index, row in enumerate(scores):
+        names = [(index, number) for number in range(len(listed_lines(row)))]
+        streaks = [name for name in names if is_streak(scores, name)]
+        kept = [name for name in names if name in of_one_frame or (name in streaks and name not in persistent)]
+        listed = listed_lines(row)
+        found.append(_Trails([listed[number] for _, number in kept], sum(name in persistent for name in streaks)))
+    return found
+
+
+def _groups(scores: Sequence[Row]) -> dict[str, list[int]]:
+    """Return the indices of the rows of each group, in capture order."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index in sorted(range(len(scores)), key=lambda index: capture_order(scores[index])):
+        groups[group_of(scores[index])].append(index)
+    return groups
 
 
 def _count_at_unit_noise(row: Row) -> float | None:

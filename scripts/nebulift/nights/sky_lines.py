@@ -29,6 +29,7 @@ _WITHIN = 0.7  # of another line's length: as far from its middle lie the ends o
 _FEWEST_FRAMES, _FEWEST_FRAMES_IF_BROAD, _SKY_SHARE = 3, 2, 0.12
 # What is doubtful is a trail if so many other frames do not show it, not even by this share of its length.
 _FEWEST_WITHOUT, _LEAST_COMMON = 4, 0.3
+_POINTS, _SHOWN = 11, 0.8  # of a line, and their share that a frame must show
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,10 @@ def _in_the_sky(scores: Sequence[Row], placed: Placed) -> dict[str, _Lines]:
 
 
 def _shows(row: Row, placement: Placement, ends: Array) -> bool:
-    """Tell whether a frame shows both ends (2, 2) of a line of the sky."""
-    x, y = placement.to_frame(ends).T
-    return bool(((x >= 0) & (x < row["width_px"]) & (y >= 0) & (y < row["height_px"])).all())
+    """Tell whether a frame shows nearly all of a line of the sky from end to end (2, 2)."""
+    x, y = placement.to_frame(np.linspace(ends[0], ends[1], _POINTS)).T
+    inside = (x >= 0) & (x < row["width_px"]) & (y >= 0) & (y < row["height_px"])
+    return float(inside.mean()) >= _SHOWN
 
 
 def _frames_with_it(lines: _Lines, asked: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -91,7 +91,11 @@ def find_lines(search: SearchImage, sigma: float) -> Lines:
     distinct = _distinct(found)
     trails = _doubted([trail for trail in distinct if not trail.is_spike], sigma)
     others = _distinct([*others, *(trail for trail in distinct if trail.is_spike)])
-    doubtful = [line for line in others if line.is_object and not any(is_part_of(line, trail) for trail in trails)]
+    doubtful = [
+        line
+        for line in others
+        if line.is_object and _is_of_the_sky(line, search) and not any(is_part_of(line, trail) for trail in trails)
+    ]
     return Lines(
         tuple(_in_full_frame(trail, search) for trail in trails if trail.significance >= sigma)[:_MOST_STREAKS],
         tuple(_in_full_frame(line, search) for line in doubtful)[:_MOST_DOUBTFUL],

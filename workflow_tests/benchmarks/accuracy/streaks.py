@@ -1,17 +1,19 @@
 """How faint a trail is found, where it is said to lie, and how surely."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy.exposures import names, scored, set_up_of
+from benchmarks.accuracy.exposures import names, set_up_of
 from benchmarks.accuracy.limits import streak_limits
 from benchmarks.accuracy.lines import best_match, crossing_trail, inner_trail
+from benchmarks.accuracy.nights import lines_of_night
 from benchmarks.accuracy.records import Measure, Outcome, Plan, Rate, Record, percentile_95
 from benchmarks.reporting.intervals import wilson
 from benchmarks.reporting.plots import axes, save
-from nebulift.simulate.catalogue import exposure_of
+from nebulift.scoring.streaks import Streak
 from nebulift.simulate.recipe import FrameRecipe
 
 NAME, TITLE = "streaks", "Trails"
@@ -26,20 +28,19 @@ TRIALS = (
     (800, 1.0, 100, 0.97),
     (200, 3.0, 100, 0.95),
 )
-PER_TASK = 2
+FRAMES = 6  # of a night at least
 
 
 def tasks(plan: Plan) -> list[Record]:
-    """Return the trials in pieces of one set-up and one kind of trail."""
+    """Return nights of each set-up and kind of trail, with a trail in nearly every frame."""
     listed = names(plan.half)
     found = []
     for kind, (length, peak, number, _) in enumerate(TRIALS):
-        pieces = -(-plan.some(number, 1) // PER_TASK)
-        for piece in range(pieces):
-            seed = plan.seed + 1000 * kind + piece
-            trials = min(PER_TASK, plan.some(number, 1) - piece * PER_TASK)
-            task = {"half": plan.half, "set_up": listed[piece % len(listed)], "seed": seed, "trials": trials}
-            found.append(task | {"length": length, "peak": peak, "side": _side(plan, length)})
+        nights = 1 if plan.quick else len(listed)
+        for night in range(nights):
+            trials = plan.some(number, 1) // nights
+            task = {"half": plan.half, "set_up": listed[night], "seed": plan.seed + 1000 * kind + night}
+            found.append(task | {"trials": trials, "length": length, "peak": peak, "side": _side(plan, length)})
     return found
 
 
@@ -48,25 +49,28 @@ def _side(plan: Plan, length: int) -> int:
 
 
 def observe(task: Record) -> list[Record]:
-    """Draw one trail into each of some exposures, and look for it."""
-    side = task["side"]
+    """Draw one trail into each of some frames of a night, grade the night, and look for the trails."""
+    side, trials = task["side"], task["trials"]
     rng = np.random.default_rng(task["seed"])
     set_up = set_up_of(task["half"], task["set_up"], side, side, float(rng.uniform(3.0, 4.0)))
+    trails = [
+        inner_trail(rng, side, side, task["peak"], task["length"])
+        if task["length"]
+        else crossing_trail(rng, side, side, task["peak"], CROSSING_PX * side / SIDE_PX)
+        for _ in range(trials)
+    ]
+    without = FrameRecipe(moon=set_up.sky.moon)
+    recipes = [replace(without, trails=(trail,)) for trail in trails]
+    recipes += [without] * max(1, FRAMES - trials)
     records = []
-    for index in range(task["trials"]):
-        if task["length"]:
-            trail = inner_trail(rng, side, side, task["peak"], task["length"])
-        else:
-            trail = crossing_trail(rng, side, side, task["peak"], CROSSING_PX * side / SIDE_PX)
-        exposure = exposure_of(set_up, task["seed"], index, FrameRecipe(trails=(trail,), moon=set_up.sky.moon))
-        streaks = scored(exposure, set_up.camera).streaks
-        match = best_match(streaks, trail)
+    for trail, lines in zip(trails, lines_of_night(set_up, task["seed"], recipes), strict=False):
+        match = best_match([Streak(*line) for line in lines], trail)
         records.append(
             {
                 **{key: task[key] for key in ("set_up", "length", "peak")},
                 "significance": match.significance if match else 0.0,
                 "across_px": match.across_px if match else None,
-                "strongest": max((streak.significance for streak in streaks), default=0.0),
+                "strongest": max((significance for significance, *_ in lines), default=0.0),
             }
         )
     return records
