@@ -266,3 +266,37 @@ def test_a_streak_on_a_column_that_other_frames_know_is_the_detectors() -> None:
     known = {"other_lines": streaks(column)["streaks"]}
     assert kept(night_context(night(streaks(column), known, known), GROUP)) == [False] * 3
     assert kept(night_context(night(streaks(column), known, {}), GROUP)) == [True, False, False]
+
+
+@pytest.mark.parametrize(("frames", "is_trail"), [(4, False), (5, True), (12, True)])
+def test_a_doubtful_line_is_a_trail_where_enough_other_frames_do_not_show_it(frames: int, is_trail: bool) -> None:
+    meteor: tuple[Sky, float, float] = ((450, 380, 25, 160), 3.0, 20.0)
+    rows = sky_night(frames, lambda number: [meteor] if number == 1 else [], column=lambda _: "doubtful_lines")
+    contexts = night_context(rows, GROUP)
+    assert kept(contexts) == [is_trail and number == 1 for number in range(frames)]
+    assert all(context.persistent_streaks == 0 for context in contexts)
+    # Its shape speaks against it.
+    assert contexts[1].streak_significance == (14.0 if is_trail else 0.0)
+
+
+@pytest.mark.parametrize("column", ["streaks", "doubtful_lines", "other_lines"])
+@pytest.mark.parametrize("brightness", [4.0, 20.0, 100.0])
+def test_a_doubtful_line_that_one_other_frame_shows_is_an_object(column: str, brightness: float) -> None:
+    def lines(number: int) -> list[tuple[Sky, float, float]]:
+        # Shorter there, and not quite in the same direction.
+        return {1: [((450, 380, 25, 160), 3.0, 20.0)], 5: [((440, 376, 31, 70), 3.0, brightness)]}.get(number, [])
+
+    rows = sky_night(8, lines, column=lambda number: "doubtful_lines" if number == 1 else column)
+    assert not kept(night_context(rows, GROUP))[1]
+
+
+def test_a_doubtful_line_where_other_frames_do_not_look_is_none() -> None:
+    # A mosaic: the field moves on, and only two others show the place.
+    rows = []
+    for number in range(8):
+        shift = (-110.0 * number, 0.0)
+        changes = {"stars": star_list(shift=shift)}
+        if number == 0:
+            changes["doubtful_lines"] = streaks((200, 300, 300, 500))["streaks"]
+        rows.append(score_row(f"{number:03d}.fits", date_obs=f"2024-09-09T21:{number:02d}:00.000", **changes))
+    assert not any(kept(night_context(rows, GROUP)))

@@ -28,6 +28,7 @@ _COUNT_SLOPE = 0.3 * 2.5
 _CLEAR_QUANTILE = 0.8
 _FEWEST_STARS = 10
 _CHANCE_TILT = 0.5  # of one star
+_AGAINST_ITS_SHAPE = 1.0  # sigma
 NIGHT, ALONE = "night", "frame alone"
 
 
@@ -140,16 +141,24 @@ class _Trails:
 
 
 def _trails(scores: Sequence[Row], placed: Placed) -> list[_Trails]:
-    """Return the trails of each row: its streaks that do not persist, and what is doubtful and in no other frame."""
+    """Return the trails of each row: its streaks that do not persist, and what is doubtful and in no other frame.
+
+    What its shape speaks against must be more significant.
+    """
     persistent = persistent_streaks(scores, placed)
     of_one_frame = lines_of_one_frame(scores, placed)
     found = []
     for index, row in enumerate(scores):
-        names = [(index, number) for number in range(len(listed_lines(row)))]
-        streaks = [name for name in names if is_streak(scores, name)]
-        kept = [name for name in names if name in of_one_frame or (name in streaks and name not in persistent)]
-        listed = listed_lines(row)
-        found.append(_Trails([listed[number] for _, number in kept], sum(name in persistent for name in streaks)))
+        kept, persisting = [], 0
+        for number, line in enumerate(listed_lines(row)):
+            name = (index, number)
+            if name in persistent:
+                persisting += 1
+            elif is_streak(scores, name):
+                kept.append(line)
+            elif name in of_one_frame:
+                kept.append([line[0] - _AGAINST_ITS_SHAPE, *line[1:]])
+        found.append(_Trails(kept, persisting))
     return found
 
 
