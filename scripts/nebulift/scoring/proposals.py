@@ -12,9 +12,12 @@ from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.search_image import SearchImage
 
 # A coarser image sees the same trail as long as that fills its pixels; the coarsest finds what is wide.
-# Longest sides; how many neighbouring lines are taken together there, and whether faint stars are masked: they hide
-# faint trails, and a short trail must be as bright as they are.
-_SIDES = {512: ((1,), True), 256: ((1, 2), False)}
+# Longest sides; how many neighbouring lines are taken together there; whether faint stars are masked, for they hide
+# faint trails, while a short trail must be as bright as they are; and whether the structure of the sky is taken away.
+_SEARCHES = ((512, (1,), True, True), (256, (1, 2), False, False))
+# Where so much of a frame is filaments, these hide short trails from the others.
+_AMONG_FILAMENTS = ((512, (1,), False, True),)
+FILAMENTS = 0.01
 _CLIP = 2.5  # sigma: beyond it a pixel says no more about a faint line, it may be a star
 _TILE = 32
 _PER_SEARCH = 4
@@ -52,9 +55,10 @@ def propose_lines(search: SearchImage) -> list[Line]:
     bright = [Line(math.inf, p.x1, p.y1, p.x2, p.y2, 2.0, without_faint=False) for p in search.pieces]
     bright.sort(key=lambda line: -line.length)
     proposed = _distinct(bright, _MOST_PIECES)
-    for side, (lanes, without_faint) in _SIDES.items():
+    among_filaments = search.winding_share > FILAMENTS
+    for side, lanes, without_faint, without_structure in _SEARCHES + (_AMONG_FILAMENTS if among_filaments else ()):
         # The structure of the sky hides faint trails; of a wide one it holds the most.
-        values = search.values - search.structure if without_faint else search.values
+        values = search.values - search.structure if without_structure else search.values
         clipped, valid = _clipped(values, search.masks[without_faint])
         lines = _propose_at(clipped, valid, side, lanes, without_faint)
         lines.sort(key=lambda line: -line.score)

@@ -26,7 +26,7 @@ _STAR_TRAIL_FWHM = 10.0  # length of a star that the mount has drawn long, at mo
 # Of the shorter side: what the sky shows is not straight for so long; pieces of filaments in a row may seem to be.
 _SURELY_STRAIGHT, _STRAIGHT_WITH_FILAMENTS = 0.6, 0.9
 _FEW_FILAMENTS = 0.001  # of the pixels
-_MOST_STREAKS, _MOST_DOUBTFUL = 12, 24
+_MOST_STREAKS, _MOST_DOUBTFUL = 12, 40
 _WEAK, _MANY, _OTHER_DIRECTION_DEG = 12.0, 4, 3.0  # sigma; so many directions of weak lines are no chance
 
 

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from nebulift.scoring.proposals import Line
+from nebulift.scoring.proposals import FILAMENTS, Line
 from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.search_image import SearchImage
 from nebulift.scoring.spikes_on_lines import comes_from_outside, is_spike, runs_with, spiked_stars, without_stars
@@ -25,7 +25,7 @@ _STRAIGHT_SHARE = 0.6  # of a line: no filament is straight for so long
 _LIKE_FAINT_STARS = 1.2
 # Share of the pixels from which on a frame is full of filaments: there a line must be as long as
 # this share of the shorter side, for pieces of filaments may be straight, and hardly wider than stars if it is faint.
-_FILAMENTS, _STRAIGHT_AMONG_FILAMENTS = 0.01, 0.75
+_STRAIGHT_AMONG_FILAMENTS = 0.75
 _SLIM_FWHM, _SLIM_PX, _PLAIN_SIGMA = 1.5, 3.0, 20.0
 _HALF_WIDTHS = (1, 3, 7)  # of strips: 3, 7 and 15 lanes
 _PARTS = 12
@@ -86,7 +86,7 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
             stop - start < _STRAIGHT_SHARE * lanes[False].shape[1] and goes_on_bent(everything, start, stop, brightness)
         )
         or is_spindle(image, shining, width, search.star_fwhm)
-        or (search.winding_share > _FILAMENTS and _is_filament(search, stop - start, width, significance))
+        or (search.winding_share > FILAMENTS and _is_filament(search, stop - start, width, significance))
     ):
         return Trail(significance, *shining, width, brightness, is_object=True)
     stars = spiked_stars(full, search.bright_stars, search.spike_angles)
