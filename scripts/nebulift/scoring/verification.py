@@ -23,8 +23,8 @@ _REACHES = (2.0, 2.0, 1.0)  # within which the ends of a line are looked for, ro
 _BENT_PX, _BENT_WIDTHS, _BENT_ERRORS = 0.6, 0.25, 15.0  # sagitta from which on a line is a filament
 _STRAIGHT_SHARE = 0.6  # of a line: no filament is straight for so long
 _LIKE_FAINT_STARS = 1.2
-# Share of the pixels from which on a frame is full of filaments: there a line must be as long as
-# this share of the shorter side, for pieces of filaments may be straight, and hardly wider than stars if it is faint.
+# Where a frame is full of filaments, a line must be as long as this share of the shorter side, for pieces of filaments
+# may be straight, and hardly wider than stars if it is faint.
 _STRAIGHT_AMONG_FILAMENTS = 0.75
 _SLIM_FWHM, _SLIM_PX, _PLAIN_SIGMA = 1.5, 3.0, 20.0
 _HALF_WIDTHS = (1, 3, 7)  # of strips: 3, 7 and 15 lanes
