@@ -17,7 +17,7 @@ from nebulift.scoring.star_mask import bright_stars, faint_sources, mask_compact
 from nebulift.scoring.star_subtraction import subtract_stars
 from nebulift.scoring.stars import Stars
 
-_FINE_SIDE = 1200  # longest side of the image in which trails are measured: a faint trail is some pixels wide
+_FINE_SIDE = 1280  # longest side of the image in which trails are measured: a faint trail is some pixels wide
 # All in pixels of that image.
 _DRAWN_LONG = 0.85  # eccentricity
 _BLEEDING_PX, _BLEEDING_GLOW_PX = 21, 6
@@ -90,7 +90,7 @@ def make_search_image(
     if model is not None:
         values, noise = flatten(_binned(cleared, size, step), noise_adu / binning)
     unknown = cv2.dilate(_shrunk(invalid, binning, size).view(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    unknown |= _bleeding(_shrunk(saturated, binning, size))
+    unknown |= _bleeding(_shrunk(saturated, binning, size)) & ~trails
     masked, cores = mask_compact(values, trails, binning)
     masked |= mask_faint(stars, trails, binning) if model is None else mask_cores(model, values.shape, step, noise)
     masked |= unknown | cv2.dilate(winding.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)

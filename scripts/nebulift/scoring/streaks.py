@@ -99,12 +99,13 @@ def _doubted(trails: list[Trail], sigma: float) -> list[Trail]:
 def _is_of_the_sky(trail: Trail, search: SearchImage) -> bool:
     """Tell a trail from nebulae, which are broad for their length, from trailed stars and from what a camera draws.
 
-    What is much wider than the stars must be long all the more. Trailed stars are short and lie along all the others.
+    What is much wider than the stars must be long all the more, unless its edges are as sharp as theirs. Trailed stars are short and lie along all the others.
     A camera's lines (bleeding columns, banding, the borders of the sensor) run exactly along rows or columns.
     """
     widths = [max(width * search.star_fwhm, 3.0) for width in _PLAIN_WIDTHS]
     slender = float(np.interp(trail.width, widths, (_SLENDER, _WIDE_SLENDER)))
-    if trail.length < slender * trail.width:
+    is_slender = trail.length >= slender * trail.width or trail.length >= _SLENDER * trail.sharp_width
+    if not is_slender:
         return False
     turn = math.atan2(trail.y2 - trail.y1, trail.x2 - trail.x1) - search.star_angle
     if angle_between(turn) < _LEANING_DEG and trail.length < _STAR_TRAIL_FWHM * search.star_fwhm:

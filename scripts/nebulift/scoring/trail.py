@@ -10,7 +10,11 @@ Ends = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """A verified line from (x1, y1) to (x2, y2) in pixels of the search image."""
+    """A verified line from (x1, y1) to (x2, y2) in pixels of the search image.
+
+    `sharp_width` is its width at half of its peak where it is bright and its edges are as sharp as those of the stars,
+    NaN elsewhere; `width` is measured on what is clipped, so a bright line is as wide as its glow is seen.
+    """
 
     significance: float
     x1: float
@@ -20,6 +24,7 @@ class Trail:
     width: float
     brightness: float
     is_spike: bool
+    sharp_width: float = math.nan
 
     @property
     def length(self) -> float:

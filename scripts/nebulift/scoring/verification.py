@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.scoring.cross_section import cross_section, is_sharp
 from nebulift.scoring.proposals import Line
 from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.search_image import SearchImage
@@ -95,6 +96,7 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
         contrast[len(contrast) // 2] = without_stars(middle, full, stars)
         spike = _significance(contrast, start, stop, *noises[without_faint, half]) < sigma
     normal_x, normal_y = normal(full)
+    section = cross_section(image, shining)
     x1, y1, x2, y2 = shining
     return Trail(
         significance=significance,
@@ -105,6 +107,7 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
         width=width,
         brightness=brightness,
         is_spike=spike,
+        sharp_width=section.width if is_sharp(section, search.star_fwhm) else math.nan,
     )
 
 
