@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nebulift.scoring.dashes import find_rows
 from nebulift.scoring.robust import standard_deviation_from_mad
+from nebulift.scoring.trail import angles_between
 
 # All in pixels of the search image and in units of its noise.
 COMPACT_PX = 20  # what is shorter is a star, a galaxy or a piece of one
@@ -187,8 +188,7 @@ def _trailed_stars(pieces: list[Piece]) -> NDArray[np.bool_]:
     x1, y1, x2, y2 = np.array([[p.x1, p.y1, p.x2, p.y2] for p in pieces]).T
     angle, length = np.arctan2(y2 - y1, x2 - x1) % np.pi, np.hypot(x2 - x1, y2 - y1)
     for direction in angle:
-        turn = np.abs((angle - direction + np.pi / 2) % np.pi - np.pi / 2)
-        parallel = turn < math.radians(_PARALLEL_DEG)
+        parallel = angles_between(angle - direction) < _PARALLEL_DEG
         # All against one direction, so that pieces of one trail fall on one line.
         aside = ((y1 + y2) * math.cos(direction) - (x1 + x2) * math.sin(direction)) / 2
         lines = len(np.unique(np.rint(aside[parallel] / _ASIDE_PX)))
@@ -207,8 +207,7 @@ def _on_one_line(x: NDArray[np.float64], y: NDArray[np.float64], direction: floa
         return 1
     dx, dy = x[:, None] - x, y[:, None] - y
     angle = np.arctan2(dy, dx)
-    turn = np.abs((angle - direction + np.pi / 2) % np.pi - np.pi / 2)
-    first, second = np.nonzero((turn < math.radians(_PARALLEL_DEG)) & (np.hypot(dx, dy) > 0))
+    first, second = np.nonzero((angles_between(angle - direction) < _PARALLEL_DEG) & (np.hypot(dx, dy) > 0))
     if not len(first):
         return 1
     cosine, sine = np.cos(angle[first, second])[:, None], np.sin(angle[first, second])[:, None]

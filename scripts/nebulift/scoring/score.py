@@ -13,7 +13,6 @@ from nebulift.scoring.search_image import make_search_image
 from nebulift.scoring.stars import Stars, find_stars, star_image
 from nebulift.scoring.streaks import Streak, find_streaks
 
-
 _COARSE_NOISE_ADU = 2.0  # below it whole numbers are smeared over their rounding
 
 

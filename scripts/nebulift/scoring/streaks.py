@@ -99,7 +99,8 @@ def _doubted(trails: list[Trail], sigma: float) -> list[Trail]:
 def _is_of_the_sky(trail: Trail, search: SearchImage) -> bool:
     """Tell a trail from nebulae, which are broad for their length, from trailed stars and from what a camera draws.
 
-    What is much wider than the stars must be long all the more, unless its edges are as sharp as theirs. Trailed stars are short and lie along all the others.
+    What is much wider than the stars must be long all the more, unless its edges are as sharp as theirs. Trailed stars
+    are short and lie along all the others.
     A camera's lines (bleeding columns, banding, the borders of the sensor) run exactly along rows or columns.
     """
     widths = [max(width * search.star_fwhm, 3.0) for width in _PLAIN_WIDTHS]

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 _LEANING_DEG, _WEAKER = 10.0, 0.7
 
 Ends = tuple[float, float, float, float]
@@ -53,6 +56,11 @@ def along(x1: float, y1: float, x2: float, y2: float, margin: float, trail: Trai
 def angle_between(turn: float) -> float:
     """Return the angle in degrees, 0 to 90, between lines whose directions differ by `turn` in radians; NaN for NaN."""
     return math.degrees(abs((turn + math.pi / 2) % math.pi - math.pi / 2))
+
+
+def angles_between(turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the same for an array of turns in radians."""
+    return np.asarray(np.degrees(np.abs((turns + np.pi / 2) % np.pi - np.pi / 2)))
 
 
 def normal(line: tuple[float, ...]) -> tuple[float, float]:

@@ -68,8 +68,8 @@ def is_spindle(
 ) -> bool:
     """Tell a galaxy seen from its edge: short, and brightest in the middle by far. A trail is as bright all along.
 
-    A meteor rises and fades as well, but is no wider than stars, unless it is far out of focus as they are, and where it
-    is bright, it is longer than a galaxy of its width.
+    A meteor rises and fades as well, but is no wider than stars, unless it is far out of focus as they are, and a
+    bright one is longer than a galaxy of its width.
     """
     x1, y1, x2, y2 = ends
     length = math.hypot(x2 - x1, y2 - y1)

@@ -11,7 +11,7 @@ from nebulift.scoring.proposals import Line
 from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.search_image import SearchImage
 from nebulift.scoring.spikes_on_lines import comes_from_outside, is_spike, runs_with, spiked_stars, without_stars
-from nebulift.scoring.strips import BESIDE, best_ends, contrast_of, extent, lanes_along, strip_means
+from nebulift.scoring.strips import BESIDE, CLIP_HIGH, best_ends, contrast_of, extent, lanes_along, strip_means
 from nebulift.scoring.trail import Ends, Trail, extended, normal, part
 from nebulift.scoring.trail_shape import axis_offsets, goes_on_bent, is_spindle, width_and_brightness
 
@@ -73,15 +73,22 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
     if significance < sigma or not _shines_all_along(middle[start:stop]):
         return None
     width, middle_lane, brightness = width_and_brightness(lanes[False], start, stop)
+    shining = part(full, start, stop)
+    section = cross_section(image, shining)
+    sharp = is_sharp(section, search.star_fwhm)
     # What is as bright as faint stars is taken for such.
-    first, last, bend = axis_offsets(lanes[brightness < _LIKE_FAINT_STARS], start, stop, width, middle_lane)
+    unmasked, axis_lanes = image, lanes[brightness < _LIKE_FAINT_STARS]
+    if sharp:
+        # Cut off where other lines are, its glow would count as much as its axis, and its faint ends as the rest.
+        unmasked = image * np.float32(CLIP_HIGH / section.peak)
+        axis_lanes = lanes_along(unmasked, search.masks[False], *full, _REACH)
+    first, last, bend = axis_offsets(axis_lanes, start, stop, width, middle_lane)
     error = math.sqrt(width / max(stop - start, 1)) / max(brightness, _HELD / _REACH)
     if abs(bend) > max(_BENT_PX, _BENT_WIDTHS * width, _BENT_ERRORS * error):
         return None
-    everything = lanes_along(image, np.zeros_like(faint), *full, _REACH)
+    everything = lanes_along(unmasked, np.zeros_like(faint), *full, _REACH)
     if stop - start < _STRAIGHT_SHARE * lanes[False].shape[1] and goes_on_bent(everything, start, stop, brightness):
         return None
-    shining = part(full, start, stop)
     if is_spindle(image, shining, width, search.star_fwhm):
         return None
     if search.winding_share > _FILAMENTS:
@@ -96,7 +103,6 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
         contrast[len(contrast) // 2] = without_stars(middle, full, stars)
         spike = _significance(contrast, start, stop, *noises[without_faint, half]) < sigma
     normal_x, normal_y = normal(full)
-    section = cross_section(image, shining)
     x1, y1, x2, y2 = shining
     return Trail(
         significance=significance,
@@ -107,7 +113,7 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
         width=width,
         brightness=brightness,
         is_spike=spike,
-        sharp_width=section.width if is_sharp(section, search.star_fwhm) else math.nan,
+        sharp_width=section.width if sharp else math.nan,
     )
 
 
