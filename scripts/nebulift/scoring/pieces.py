@@ -25,6 +25,7 @@ _THIN = 5.0  # times longer than wide
 # So many parallel pieces side by side are stars drawn long by the mount; so many of any direction star arcs.
 _TRAILED_PARALLEL, _TRAILED_ANY = 6, 15
 _VERY_BRIGHT_SIGMA, _BRIGHTER_OF, _BRIGHTER_SHARE, _BRIGHTER_EXTENT = 30.0, 0.8, 0.25, 0.6
+_IN_ONE = 0.9  # of the brighter part
 _PARALLEL_DEG, _ASIDE_PX, _MUCH_LONGER = 8.0, 6.0, 3.0
 _MOST_BROKEN = 60  # pieces of a broken trail
 
@@ -153,10 +154,21 @@ def _thin_piece(
     level = float(np.quantile(light, _BRIGHTER_OF))
     if level < _VERY_BRIGHT_SIGMA:
         return None
-    brighter = places[:, light > _BRIGHTER_SHARE * level]
+    of_brighter = light > _BRIGHTER_SHARE * level
+    brighter = places[:, of_brighter]
+    # Stars in a row are as bright in several places.
+    inside[inside] = of_brighter
+    if _largest_share(inside) < _IN_ONE:
+        return None
     if math.hypot(*np.ptp(brighter, axis=1)) < _BRIGHTER_EXTENT * math.hypot(width, height):
         return None
     return _axis(brighter)
+
+
+def _largest_share(patch: NDArray[np.bool_]) -> float:
+    """Return the share of a patch's pixels that its largest connected part holds."""
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(patch.view(np.uint8), connectivity=8)
+    return float(boxes[1:, cv2.CC_STAT_AREA].max()) / int(np.count_nonzero(patch))
 
 
 def _axis(places: NDArray[np.float64]) -> Piece | None:
