@@ -12,16 +12,18 @@ from nebulift.scoring.trail import Ends, normal
 # In pixels of the search image and in units of its noise.
 _STEP_PX, _REACH_PX, _ASIDE_PX = 0.25, 20.0, 4.0
 _PART_PX, _MOST_PARTS = 8, 8
+_AXIS_PX, _LIT_PX, _LIT, _LIT_SHARE = 1.0, 4, 0.1, 0.6
 _BRIGHTER_PARTS, _SOFTER_SHARE = 0.3, 0.7
 _PIXEL_FWHM2 = 1.4  # a pixel's own width and that of going between pixels, as FWHM, squared
 _GAUSSIAN = 0.414  # by which a Gaussian is wider at a quarter of its peak than at half, of the latter
-_BRIGHT_SIGMA, _SHARP_FWHM = 8.0, 1.5
+_BRIGHT_SIGMA, _SHARP_FWHM = 8.0, (0.6, 1.5)
 _FLATTEST = 40.0  # so many times longer than wide are the flattest galaxies at most, as far out as they are seen
 
 
 class CrossSection(NamedTuple):
     """Across a line: `peak` in sigma, `width` at half of it, and the FWHM in pixels that its `edge` alone tells.
 
+    `lit` is the share of the line that has more than a tenth of the peak: less of a few stars in a row than of a trail.
     For a Gaussian both are the same. What is saturated or has an even width of its own keeps the edge of a star; an
     exponential, as galaxies are, has a softer edge than its width.
     """
@@ -29,6 +31,7 @@ class CrossSection(NamedTuple):
     width: float
     edge: float
     peak: float
+    lit: float
 
 
 def cross_section(image: NDArray[np.float32], ends: Ends) -> CrossSection:
@@ -46,14 +49,21 @@ def cross_section(image: NDArray[np.float32], ends: Ends) -> CrossSection:
     sections = np.array([_of_part(np.median(part, axis=1)) for part in parts])
     sections = sections[sections[:, 2] > _BRIGHTER_PARTS * sections[:, 2].max()]
     if not len(sections):
-        return CrossSection(0.0, 0.0, 0.0)
+        return CrossSection(0.0, 0.0, 0.0, 0.0)
     width, edge = np.quantile(sections[:, :2], _SOFTER_SHARE, axis=0)
-    return CrossSection(float(width), float(edge), float(np.median(sections[:, 2])))
+    peak = float(np.median(sections[:, 2]))
+    axis = np.asarray(values)[np.abs(aside[:, 0]) <= _AXIS_PX].max(axis=0)
+    lit = [float(np.median(few)) > _LIT * peak for few in np.array_split(axis, number // _LIT_PX)]
+    return CrossSection(float(width), float(edge), peak, float(np.mean(lit)))
 
 
 def is_sharp(section: CrossSection, star_fwhm: float) -> bool:
-    """Tell what a point of light has drawn: bright, and with edges as sharp as those of the stars."""
-    return section.peak > _BRIGHT_SIGMA and section.edge < _SHARP_FWHM * _seen_fwhm(star_fwhm)
+    """Tell what a point of light has drawn: bright, and with edges as sharp as those of the stars.
+
+    Sharper is what the camera alone makes: bleeding columns.
+    """
+    sharpest, softest = (factor * _seen_fwhm(star_fwhm) for factor in _SHARP_FWHM)
+    return section.peak > _BRIGHT_SIGMA and sharpest < section.edge < softest and section.lit > _LIT_SHARE
 
 
 def is_too_thin_for_a_galaxy(section: CrossSection, length: float, star_fwhm: float) -> bool:

@@ -20,6 +20,7 @@ _LONG_FOR_DEPTH = 20.0  # extent over the deepest place: a star with its spikes 
 # Straight for so much of the shorter side, with such gaps: no filament.
 _STRAIGHT_SHARE, _GAP_PX, _LINE_WIDTH_PX, _MOST_LINES, _MOST_TRIED = 0.3, 6, 9, 4, 100
 _LONG_PX, _ALIGNED_PX = 40, 1.5  # of a piece that follows a row or a column
+_LEANING_DEG = 4.0
 _BUNDLE_PX, _STRAIGHT_FILLED = 16.0, 0.5  # width, and what a bundle of filaments fills of its length and width
 _THIN = 5.0  # times longer than wide
 # So many parallel pieces side by side are stars drawn long by the mount; so many of any direction star arcs.
@@ -135,6 +136,12 @@ def _is_of_the_camera(piece: Piece) -> bool:
     return along > _LONG_PX and aside < _ALIGNED_PX
 
 
+def leans(piece: Piece) -> bool:
+    """Tell what runs so far from along a row or a column that it is no star's bleeding."""
+    aside, along = sorted((abs(piece.x2 - piece.x1), abs(piece.y2 - piece.y1)))
+    return aside > math.tan(math.radians(_LEANING_DEG)) * along
+
+
 def _thin_piece(
     smooth: NDArray[np.float32], labels: NDArray[np.int32], box: NDArray[np.int32], label: int
 ) -> Piece | None:
@@ -162,7 +169,9 @@ def _thin_piece(
         return None
     if math.hypot(*np.ptp(brighter, axis=1)) < _BRIGHTER_EXTENT * math.hypot(width, height):
         return None
-    return _axis(brighter)
+    piece = _axis(brighter)
+    # Stars that bleed towards each other are no more than bright.
+    return piece if piece is not None and leans(piece) else None
 
 
 def _largest_share(patch: NDArray[np.bool_]) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nebulift.scoring.defective_columns import defective_columns
 from nebulift.scoring.flatten import flatten
-from nebulift.scoring.pieces import Piece, find_pieces
+from nebulift.scoring.pieces import Piece, find_pieces, leans
 from nebulift.scoring.sky_structure import sky_structure
 from nebulift.scoring.spikes import angles_of_each, mask_spikes, spike_angles
 from nebulift.scoring.star_mask import bright_stars, faint_sources, mask_compact, mask_cores, mask_faint
@@ -22,7 +22,7 @@ _FINE_SIDE = 1280  # longest side of the image in which trails are measured: a f
 # All in pixels of that image.
 _DRAWN_LONG = 0.85  # eccentricity
 _BLEEDING_PX, _BLEEDING_GLOW_PX = 21, 6
-_LEANING_DEG, _LEANING_PX = 4.0, 41  # of what is no bleeding; width of what belongs to it
+_LEANING_PX = 41  # width of what belongs to a piece that is no bleeding
 _LONG_PIECE, _LONG_PIECE_PX = 0.6, 9  # of the shorter side; width of what belongs to it
 
 
@@ -139,12 +139,7 @@ def _long_pieces(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> NDArray[n
 
 def _leaning_pieces(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return the mask of pieces that lean too much for bleeding: saturated trails."""
-    leaning = []
-    for piece in pieces:
-        aside, along = sorted((abs(piece.x2 - piece.x1), abs(piece.y2 - piece.y1)))
-        if aside > math.tan(math.radians(_LEANING_DEG)) * along:
-            leaning.append(piece)
-    return _drawn(leaning, shape, _LEANING_PX)
+    return _drawn([piece for piece in pieces if leans(piece)], shape, _LEANING_PX)
 
 
 def _drawn(pieces: Sequence[Piece], shape: tuple[int, ...], width: int) -> NDArray[np.bool_]:

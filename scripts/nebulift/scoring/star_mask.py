@@ -30,6 +30,7 @@ _GLOW_PX = {
 _CORE_PX, _CORE_SIGMA, _CORE_GLOW = 4.0, 60.0, 1.6
 # Radius of a core at least, of the mean width of its patch: 0.9 for a star, 0.5 for a trail; one that flares has more.
 _CORE_WIDTH, _CORE_WIDTH_ON_TRAIL = 0.65, 1.0
+_TRAIL_SHARE = 0.8  # of a patch that is a trail: others are only crossed by one
 _CORE_LIGHT = 4.0  # beyond it the profile of a star is not known well enough
 _SPIKED_STAR_SIGMA = 100.0  # of the frame's noise
 _FAINT_SMOOTHING_PX, _FAINT_SIGMA, _FAINT_CLIP = 0.8, 3.0, (-3.0, 8.0)
@@ -68,7 +69,8 @@ def mask_compact(
         glowing = np.zeros(image.shape, dtype=np.uint8)
         glowing.ravel()[places[of_kind[patch_of]]] = 1
         masked |= cv2.dilate(glowing, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
-    cores = _cores(foot, labels, boxes, peak, on_trail)
+    is_trail = np.bincount(labels[trails], minlength=count) > _TRAIL_SHARE * boxes[:, cv2.CC_STAT_AREA]
+    cores = _cores(foot, labels, boxes, peak, is_trail)
     for x, y, radius in cores:
         cv2.circle(masked, (round(x), round(y)), math.ceil(_CORE_GLOW * radius), color=(1,), thickness=-1)
     # The first and last rows and columns of a sensor are seldom like the others.
@@ -105,7 +107,7 @@ def _cores(
     labels: NDArray[np.int32],
     boxes: NDArray[np.int32],
     peak: NDArray[np.float32],
-    on_trail: NDArray[np.bool_],
+    is_trail: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Return x, y and radius (n, 3) of the thickest place of each bright patch, the thickest first.
 
@@ -121,7 +123,7 @@ def _cores(
     row, column = row[first], column[first]
     box = boxes[labels[row, column]]
     mean_width = box[:, cv2.CC_STAT_AREA] / np.hypot(box[:, cv2.CC_STAT_WIDTH], box[:, cv2.CC_STAT_HEIGHT])
-    least = np.where(on_trail[labels[row, column]], _CORE_WIDTH_ON_TRAIL, _CORE_WIDTH)
+    least = np.where(is_trail[labels[row, column]], _CORE_WIDTH_ON_TRAIL, _CORE_WIDTH)
     thick = depth[row, column] > least * mean_width
     row, column = row[thick], column[thick]
     thickest = np.argsort(-depth[row, column], kind="stable")
