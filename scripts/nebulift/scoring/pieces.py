@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.scoring.dashes import find_rows
 from nebulift.scoring.robust import standard_deviation_from_mad
+from nebulift.scoring.trail import angles_between
 
 # All in pixels of the search image and in units of its noise.
 COMPACT_PX = 20  # what is shorter is a star, a galaxy or a piece of one
@@ -18,11 +20,15 @@ _LONG_FOR_DEPTH = 20.0  # extent over the deepest place: a star with its spikes 
 # Straight for so much of the shorter side, with such gaps: no filament.
 _STRAIGHT_SHARE, _GAP_PX, _LINE_WIDTH_PX, _MOST_LINES, _MOST_TRIED = 0.3, 6, 9, 4, 100
 _LONG_PX, _ALIGNED_PX = 40, 1.5  # of a piece that follows a row or a column
+_LEANING_DEG = 4.0
 _BUNDLE_PX, _STRAIGHT_FILLED = 16.0, 0.5  # width, and what a bundle of filaments fills of its length and width
 _THIN = 5.0  # times longer than wide
 # So many parallel pieces side by side are stars drawn long by the mount; so many of any direction star arcs.
 _TRAILED_PARALLEL, _TRAILED_ANY = 6, 15
+_VERY_BRIGHT_SIGMA, _BRIGHTER_OF, _BRIGHTER_SHARE, _BRIGHTER_EXTENT = 30.0, 0.8, 0.25, 0.6
+_IN_ONE = 0.9  # of the brighter part
 _PARALLEL_DEG, _ASIDE_PX, _MUCH_LONGER = 8.0, 6.0, 3.0
+_MOST_BROKEN = 60  # pieces of a broken trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def find_pieces(image: NDArray[np.float32]) -> tuple[tuple[Piece, ...], NDArray[
     extent[0] = 0
     pieces: dict[int, Piece] = {}
     for label in np.flatnonzero((extent > COMPACT_PX) & (peak > _PEAK_SIGMA)):
-        piece = _thin_piece(labels, boxes[label], int(label))
+        piece = _thin_piece(smooth, labels, boxes[label], int(label))
         if piece is None:
             continue
         if _is_of_the_camera(piece):
@@ -62,6 +68,9 @@ def find_pieces(image: NDArray[np.float32]) -> tuple[tuple[Piece, ...], NDArray[
     pieces = {label: piece for (label, piece), star in zip(pieces.items(), trailed, strict=True) if not star}
     belongs = np.zeros(count, dtype=bool)
     belongs[list(pieces)] = True
+    rows = [row for row in find_rows(labels, boxes, peak > _PEAK_SIGMA) if not _is_of_the_camera(Piece(*row.ends))]
+    for row in rows:
+        belongs[row.labels] = True
     winding = (extent > _WINDING_PX) & (boxes[:, cv2.CC_STAT_AREA] < _FILLED * extent**2) & ~belongs
     if winding.any():
         # A bright star is thick for the length of its spikes.
@@ -76,7 +85,7 @@ def find_pieces(image: NDArray[np.float32]) -> tuple[tuple[Piece, ...], NDArray[
         ends = (round(line.x1), round(line.y1)), (round(line.x2), round(line.y2))
         cv2.line(drawn, *ends, color=(1,), thickness=_LINE_WIDTH_PX)
         trails |= (drawn > 0) & rest
-    return (*pieces.values(), *lines), trails, rest & ~trails
+    return (*pieces.values(), *(Piece(*row.ends) for row in rows), *lines), trails, rest & ~trails
 
 
 def _straight_lines(patches: NDArray[np.bool_]) -> list[Piece]:
@@ -127,11 +136,54 @@ def _is_of_the_camera(piece: Piece) -> bool:
     return along > _LONG_PX and aside < _ALIGNED_PX
 
 
-def _thin_piece(labels: NDArray[np.int32], box: NDArray[np.int32], label: int) -> Piece | None:
-    """Return the axis of a bright piece that is long and thin by its second moments; merged stars are not."""
+def leans(piece: Piece) -> bool:
+    """Tell what runs so far from along a row or a column that it is no star's bleeding."""
+    aside, along = sorted((abs(piece.x2 - piece.x1), abs(piece.y2 - piece.y1)))
+    return aside > math.tan(math.radians(_LEANING_DEG)) * along
+
+
+def _thin_piece(
+    smooth: NDArray[np.float32], labels: NDArray[np.int32], box: NDArray[np.int32], label: int
+) -> Piece | None:
+    """Return the axis of a bright piece that is long and thin by its second moments; merged stars are not.
+
+    What is very bright is as thin as its brighter part: its glow is broad, and fainter stars touch it.
+    """
     left, top, width, height = (int(value) for value in box[:4])
-    y, x = np.nonzero(labels[top : top + height, left : left + width] == label)
+    part = (slice(top, top + height), slice(left, left + width))
+    inside = labels[part] == label
+    y, x = np.nonzero(inside)
     places = np.stack([x + left, y + top]).astype(np.float64)
+    piece = _axis(places)
+    if piece is not None:
+        return piece
+    light = smooth[part][inside]
+    level = float(np.quantile(light, _BRIGHTER_OF))
+    if level < _VERY_BRIGHT_SIGMA:
+        return None
+    of_brighter = light > _BRIGHTER_SHARE * level
+    brighter = places[:, of_brighter]
+    # Stars in a row are as bright in several places.
+    inside[inside] = of_brighter
+    if _largest_share(inside) < _IN_ONE:
+        return None
+    if math.hypot(*np.ptp(brighter, axis=1)) < _BRIGHTER_EXTENT * math.hypot(width, height):
+        return None
+    piece = _axis(brighter)
+    # Stars that bleed towards each other are no more than bright.
+    return piece if piece is not None and leans(piece) else None
+
+
+def _largest_share(patch: NDArray[np.bool_]) -> float:
+    """Return the share of a patch's pixels that its largest connected part holds."""
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(patch.view(np.uint8), connectivity=8)
+    return float(boxes[1:, cv2.CC_STAT_AREA].max()) / int(np.count_nonzero(patch))
+
+
+def _axis(places: NDArray[np.float64]) -> Piece | None:
+    """Return the axis of places x, y (2, n) if they fill a long and thin patch."""
+    if places.shape[1] < COMPACT_PX:
+        return None
     spread, axes = np.linalg.eigh(np.cov(places))
     if spread[1] <= _THIN**2 * max(spread[0], 0.25):
         return None
@@ -157,12 +209,28 @@ def _trailed_stars(pieces: list[Piece]) -> NDArray[np.bool_]:
     x1, y1, x2, y2 = np.array([[p.x1, p.y1, p.x2, p.y2] for p in pieces]).T
     angle, length = np.arctan2(y2 - y1, x2 - x1) % np.pi, np.hypot(x2 - x1, y2 - y1)
     for direction in angle:
-        turn = np.abs((angle - direction + np.pi / 2) % np.pi - np.pi / 2)
-        parallel = turn < math.radians(_PARALLEL_DEG)
+        parallel = angles_between(angle - direction) < _PARALLEL_DEG
         # All against one direction, so that pieces of one trail fall on one line.
         aside = ((y1 + y2) * math.cos(direction) - (x1 + x2) * math.sin(direction)) / 2
-        if len(np.unique(np.rint(aside[parallel] / _ASIDE_PX))) >= _TRAILED_PARALLEL:
+        lines = len(np.unique(np.rint(aside[parallel] / _ASIDE_PX)))
+        if lines >= _TRAILED_PARALLEL:
+            lines -= _on_one_line((x1 + x2)[parallel] / 2, (y1 + y2)[parallel] / 2, direction) - 1
+        if lines >= _TRAILED_PARALLEL:
             trailed |= parallel & (length < _MUCH_LONGER * np.median(length[parallel]))
     if len(pieces) >= _TRAILED_ANY and np.count_nonzero(trailed) >= _TRAILED_PARALLEL:
         trailed |= length < _MUCH_LONGER * np.median(length)
     return trailed
+
+
+def _on_one_line(x: NDArray[np.float64], y: NDArray[np.float64], direction: float) -> int:
+    """Return how many of the places (n,) lie on one line in about a direction in radians: pieces of a broken trail."""
+    if len(x) > _MOST_BROKEN:
+        return 1
+    dx, dy = x[:, None] - x, y[:, None] - y
+    angle = np.arctan2(dy, dx)
+    first, second = np.nonzero((angles_between(angle - direction) < _PARALLEL_DEG) & (np.hypot(dx, dy) > 0))
+    if not len(first):
+        return 1
+    cosine, sine = np.cos(angle[first, second])[:, None], np.sin(angle[first, second])[:, None]
+    aside = np.abs((y - y[first][:, None]) * cosine - (x - x[first][:, None]) * sine)
+    return int((aside < _ASIDE_PX / 2).sum(axis=1).max())

@@ -13,6 +13,8 @@ from nebulift.scoring.search_image import make_search_image
 from nebulift.scoring.stars import Stars, find_stars, star_image
 from nebulift.scoring.streaks import Streak, find_lines
 
+_COARSE_NOISE_ADU = 2.0  # below it whole numbers are smeared over their rounding
+
 
 @dataclass(frozen=True, slots=True)
 class ScoringSettings:
@@ -90,6 +92,9 @@ def prepare_frame(frame: Frame, settings: ScoringSettings | None = None, in_plac
     whole_numbers = np.issubdtype(frame.raw.dtype, np.integer)
     background = measure_background(frame.pixels, ROUNDING_NOISE_ADU if whole_numbers else 0.0)
     residual = background.residual(frame.pixels, in_place)
+    if whole_numbers and background.noise_adu < _COARSE_NOISE_ADU:
+        # Medians of few different numbers jump by a whole one.
+        residual += np.random.default_rng(0).random(residual.shape, dtype=np.float32) - np.float32(0.5)
     bayer_pattern = frame.metadata.bayer_pattern
     hot = find_hot_pixels(frame.raw, residual, bayer_pattern, background, settings.hot_pixel_sigma)
     # From here on they are sky.

@@ -1,6 +1,7 @@
 """The images in which trails are searched: flat, binned, in units of their own noise, stars masked."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -10,17 +11,18 @@ from numpy.typing import NDArray
 
 from nebulift.scoring.defective_columns import defective_columns
 from nebulift.scoring.flatten import flatten
-from nebulift.scoring.pieces import Piece, find_pieces
+from nebulift.scoring.pieces import Piece, find_pieces, leans
 from nebulift.scoring.sky_structure import sky_structure
 from nebulift.scoring.spikes import angles_of_each, mask_spikes, spike_angles
 from nebulift.scoring.star_mask import bright_stars, faint_sources, mask_compact, mask_cores, mask_faint
 from nebulift.scoring.star_subtraction import subtract_stars
 from nebulift.scoring.stars import Stars
 
-_FINE_SIDE = 1200  # longest side of the image in which trails are measured: a faint trail is some pixels wide
+_FINE_SIDE = 1280  # longest side of the image in which trails are measured: a faint trail is some pixels wide
 # All in pixels of that image.
 _DRAWN_LONG = 0.85  # eccentricity
 _BLEEDING_PX, _BLEEDING_GLOW_PX = 21, 6
+_LEANING_PX = 41  # width of what belongs to a piece that is no bleeding
 _LONG_PIECE, _LONG_PIECE_PX = 0.6, 9  # of the shorter side; width of what belongs to it
 
 
@@ -90,7 +92,7 @@ def make_search_image(
     if model is not None:
         values, noise = flatten(_binned(cleared, size, step), noise_adu / binning)
     unknown = cv2.dilate(_shrunk(invalid, binning, size).view(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    unknown |= _bleeding(_shrunk(saturated, binning, size))
+    unknown |= _bleeding(_shrunk(saturated, binning, size)) & ~(trails & _leaning_pieces(pieces, trails.shape))
     masked, cores = mask_compact(values, trails, binning)
     masked |= mask_faint(stars, trails, binning) if model is None else mask_cores(model, values.shape, step, noise)
     masked |= unknown | cv2.dilate(winding.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
@@ -130,11 +132,21 @@ def _binned(image: NDArray[np.float32], size: tuple[int, int], step: int) -> NDA
 
 def _long_pieces(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return the mask of pieces too long for spikes: trails that pass by bright stars."""
+    shortest = _LONG_PIECE * min(shape)
+    long = [piece for piece in pieces if math.hypot(piece.x2 - piece.x1, piece.y2 - piece.y1) > shortest]
+    return _drawn(long, shape, _LONG_PIECE_PX)
+
+
+def _leaning_pieces(pieces: tuple[Piece, ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the mask of pieces that lean too much for bleeding: saturated trails."""
+    return _drawn([piece for piece in pieces if leans(piece)], shape, _LEANING_PX)
+
+
+def _drawn(pieces: Sequence[Piece], shape: tuple[int, ...], width: int) -> NDArray[np.bool_]:
     mask = np.zeros(shape, dtype=np.uint8)
     for piece in pieces:
-        if math.hypot(piece.x2 - piece.x1, piece.y2 - piece.y1) > _LONG_PIECE * min(shape):
-            ends = (round(piece.x1), round(piece.y1)), (round(piece.x2), round(piece.y2))
-            cv2.line(mask, *ends, color=(1,), thickness=_LONG_PIECE_PX)
+        ends = (round(piece.x1), round(piece.y1)), (round(piece.x2), round(piece.y2))
+        cv2.line(mask, *ends, color=(1,), thickness=width)
     return mask > 0
 
 

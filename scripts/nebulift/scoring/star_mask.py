@@ -28,7 +28,9 @@ _GLOW_PX = {
     (30.0, 2): 45,
 }
 _CORE_PX, _CORE_SIGMA, _CORE_GLOW = 4.0, 60.0, 1.6
-_CORE_WIDTH = 0.65  # radius of a core at least, of the mean width of its patch: 0.9 for a star, 0.5 for a trail
+# Radius of a core at least, of the mean width of its patch: 0.9 for a star, 0.5 for a trail; one that flares has more.
+_CORE_WIDTH, _CORE_WIDTH_ON_TRAIL = 0.65, 1.0
+_TRAIL_SHARE = 0.8  # of a patch that is a trail: others are only crossed by one
 _CORE_LIGHT = 4.0  # beyond it the profile of a star is not known well enough
 _SPIKED_STAR_SIGMA = 100.0  # of the frame's noise
 _FAINT_SMOOTHING_PX, _FAINT_SIGMA, _FAINT_CLIP = 0.8, 3.0, (-3.0, 8.0)
@@ -52,7 +54,9 @@ def mask_compact(
     np.maximum.at(peak, patch_of, image.ravel()[places])
     compact = peak > _PEAK_SIGMA
     compact[0] = False
-    compact[np.unique(labels[trails])] = False
+    on_trail = np.zeros(count, dtype=bool)
+    on_trail[np.unique(labels[trails])] = True
+    compact &= ~on_trail
     masked = np.zeros(image.shape, dtype=np.uint8)
     # The glow of a bright star reaches further than its foot.
     size = np.searchsorted(_LARGE_PX, boxes[:, cv2.CC_STAT_AREA])
@@ -65,7 +69,8 @@ def mask_compact(
         glowing = np.zeros(image.shape, dtype=np.uint8)
         glowing.ravel()[places[of_kind[patch_of]]] = 1
         masked |= cv2.dilate(glowing, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
-    cores = _cores(foot, labels, boxes, peak)
+    is_trail = np.bincount(labels[trails], minlength=count) > _TRAIL_SHARE * boxes[:, cv2.CC_STAT_AREA]
+    cores = _cores(foot, labels, boxes, peak, is_trail)
     for x, y, radius in cores:
         cv2.circle(masked, (round(x), round(y)), math.ceil(_CORE_GLOW * radius), color=(1,), thickness=-1)
     # The first and last rows and columns of a sensor are seldom like the others.
@@ -98,7 +103,11 @@ def faint_sources(image: NDArray[np.float32], masked: NDArray[np.bool_]) -> NDAr
 
 
 def _cores(
-    foot: NDArray[np.bool_], labels: NDArray[np.int32], boxes: NDArray[np.int32], peak: NDArray[np.float32]
+    foot: NDArray[np.bool_],
+    labels: NDArray[np.int32],
+    boxes: NDArray[np.int32],
+    peak: NDArray[np.float32],
+    is_trail: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Return x, y and radius (n, 3) of the thickest place of each bright patch, the thickest first.
 
@@ -114,7 +123,8 @@ def _cores(
     row, column = row[first], column[first]
     box = boxes[labels[row, column]]
     mean_width = box[:, cv2.CC_STAT_AREA] / np.hypot(box[:, cv2.CC_STAT_WIDTH], box[:, cv2.CC_STAT_HEIGHT])
-    thick = depth[row, column] > _CORE_WIDTH * mean_width
+    least = np.where(is_trail[labels[row, column]], _CORE_WIDTH_ON_TRAIL, _CORE_WIDTH)
+    thick = depth[row, column] > least * mean_width
     row, column = row[thick], column[thick]
     thickest = np.argsort(-depth[row, column], kind="stable")
     return np.stack([column, row, depth[row, column]], axis=1)[thickest].astype(np.float64)

@@ -18,6 +18,7 @@ from nebulift.scoring.verification import is_ridge, strip_noise, verify
 
 # All in pixels of the search image unless said otherwise.
 _SLENDER, _WIDE_SLENDER = 8.0, 25.0  # a trail is so many times longer than wide
+_SHARP_SLENDER = 12.0  # at half of the peak, where it is bright and sharp
 _PLAIN_WIDTHS = 2.0, 3.5  # in FWHM of the stars: of a trail in focus, and of what only a trail far out of focus has
 _ALIGNED_PX = 2.5  # that a line along a row or a column may leave it by,
 _ALIGNED, _PLAIN_SIGMA = 0.005, 15.0  # and of the length of a faint one
@@ -133,12 +134,14 @@ def _doubted(trails: list[Trail], sigma: float) -> list[Trail]:
 def _is_of_the_sky(trail: Trail, search: SearchImage) -> bool:
     """Tell a trail from nebulae, which are broad for their length, from trailed stars and from what a camera draws.
 
-    What is much wider than the stars must be long all the more. Trailed stars are short and lie along all the others.
+    What is much wider than the stars must be long all the more, unless its edges are as sharp as theirs. Trailed stars
+    are short and lie along all the others.
     A camera's lines (bleeding columns, banding, the borders of the sensor) run exactly along rows or columns.
     """
     widths = [max(width * search.star_fwhm, 3.0) for width in _PLAIN_WIDTHS]
     slender = float(np.interp(trail.width, widths, (_SLENDER, _WIDE_SLENDER)))
-    if trail.length < slender * trail.width:
+    is_slender = trail.length >= slender * trail.width or trail.length >= _SHARP_SLENDER * trail.sharp_width
+    if not is_slender:
         return False
     turn = math.atan2(trail.y2 - trail.y1, trail.x2 - trail.x1) - search.star_angle
     if angle_between(turn) < _LEANING_DEG and trail.length < _STAR_TRAIL_FWHM * search.star_fwhm:

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 _LEANING_DEG, _WEAKER = 10.0, 0.7
 
 Ends = tuple[float, float, float, float]
@@ -13,6 +16,8 @@ class Trail:
     """A verified line from (x1, y1) to (x2, y2) in pixels of the search image.
 
     `is_spike` tells a spike of a star from a trail, `is_object` what has the shape of a galaxy or of a filament.
+    `sharp_width` is its width at half of its peak where it is bright and its edges are as sharp as those of the stars,
+    NaN elsewhere; `width` is measured on what is clipped, so a bright line is as wide as its glow is seen.
     """
 
     significance: float
@@ -24,6 +29,7 @@ class Trail:
     brightness: float
     is_spike: bool = False
     is_object: bool = False
+    sharp_width: float = math.nan
 
     @property
     def length(self) -> float:
@@ -52,6 +58,11 @@ def along(x1: float, y1: float, x2: float, y2: float, margin: float, trail: Trai
 def angle_between(turn: float) -> float:
     """Return the angle in degrees, 0 to 90, between lines whose directions differ by `turn` in radians; NaN for NaN."""
     return math.degrees(abs((turn + math.pi / 2) % math.pi - math.pi / 2))
+
+
+def angles_between(turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the same for an array of turns in radians."""
+    return np.asarray(np.degrees(np.abs((turns + np.pi / 2) % np.pi - np.pi / 2)))
 
 
 def normal(line: tuple[float, ...]) -> tuple[float, float]:

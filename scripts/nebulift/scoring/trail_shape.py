@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.scoring.cross_section import cross_section, is_too_thin_for_a_galaxy
+
 _SEGMENTS = 6  # of a trail, through whose middles its axis is drawn
 # Of what goes on beyond the end of a trail: where it is looked for, and how bright it is at least.
 _GAP_PX, _BEYOND_PX, _CONTROL_PX = 4, 20, 40
@@ -66,7 +68,8 @@ def is_spindle(
 ) -> bool:
     """Tell a galaxy seen from its edge: short, and brightest in the middle by far. A trail is as bright all along.
 
-    A meteor rises and fades as well, but is no wider than stars, unless it is far out of focus as they are.
+    A meteor rises and fades as well, but is no wider than stars, unless it is far out of focus as they are, and a
+    bright one is longer than a galaxy of its width.
     """
     x1, y1, x2, y2 = ends
     length = math.hypot(x2 - x1, y2 - y1)
@@ -82,7 +85,9 @@ def is_spindle(
         row = np.clip(np.rint(y).astype(int), 0, image.shape[0] - 1)
         along.append(image[row, column])
     parts = [float(np.median(part)) for part in np.array_split(np.mean(along, axis=0), 5)]
-    return max(parts[0], parts[4]) < _SPINDLE_SHARE * max(parts[1:4])
+    if max(parts[0], parts[4]) >= _SPINDLE_SHARE * max(parts[1:4]):
+        return False
+    return not is_too_thin_for_a_galaxy(cross_section(image, ends), length, star_fwhm)
 
 
 def goes_on_bent(lanes: NDArray[np.float32], start: int, stop: int, level: float) -> bool:

@@ -6,11 +6,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from nebulift.scoring.cross_section import cross_section, is_sharp
 from nebulift.scoring.proposals import FILAMENTS, Line
 from nebulift.scoring.robust import MAD_TO_SIGMA, median
 from nebulift.scoring.search_image import SearchImage
 from nebulift.scoring.spikes_on_lines import comes_from_outside, is_spike, runs_with, spiked_stars, without_stars
-from nebulift.scoring.strips import BESIDE, best_ends, contrast_of, extent, lanes_along, strip_means
+from nebulift.scoring.strips import BESIDE, CLIP_HIGH, best_ends, contrast_of, extent, lanes_along, strip_means
 from nebulift.scoring.trail import Ends, Trail, extended, normal, part
 from nebulift.scoring.trail_shape import axis_offsets, goes_on_bent, is_spindle, width_and_brightness
 
@@ -75,20 +76,27 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
     if significance < sigma or not _shines_all_along(middle[start:stop]):
         return None
     width, middle_lane, brightness = width_and_brightness(lanes[False], start, stop)
-    # What is as bright as faint stars is taken for such.
-    first, last, bend = axis_offsets(lanes[brightness < _LIKE_FAINT_STARS], start, stop, width, middle_lane)
-    error = math.sqrt(width / max(stop - start, 1)) / max(brightness, _HELD / _REACH)
-    everything = lanes_along(image, np.zeros_like(faint), *full, _REACH)
     shining = part(full, start, stop)
+    section = cross_section(image, shining)
+    sharp = is_sharp(section, search.star_fwhm)
+    sharp_width = section.width if sharp else math.nan
+    # What is as bright as faint stars is taken for such.
+    unmasked, axis_lanes = image, lanes[brightness < _LIKE_FAINT_STARS]
+    if sharp:
+        # Cut off where other lines are, its glow would count as much as its axis, and its faint ends as the rest.
+        unmasked = image * np.float32(CLIP_HIGH / section.peak)
+        axis_lanes = lanes_along(unmasked, search.masks[False], *full, _REACH)
+    first, last, bend = axis_offsets(axis_lanes, start, stop, width, middle_lane)
+    error = math.sqrt(width / max(stop - start, 1)) / max(brightness, _HELD / _REACH)
+    everything = lanes_along(unmasked, np.zeros_like(faint), *full, _REACH)
+    is_short = stop - start < _STRAIGHT_SHARE * lanes[False].shape[1]
     if (
         abs(bend) > max(_BENT_PX, _BENT_WIDTHS * width, _BENT_ERRORS * error)
-        or (
-            stop - start < _STRAIGHT_SHARE * lanes[False].shape[1] and goes_on_bent(everything, start, stop, brightness)
-        )
+        or (is_short and goes_on_bent(everything, start, stop, brightness))
         or is_spindle(image, shining, width, search.star_fwhm)
         or (search.winding_share > FILAMENTS and _is_filament(search, stop - start, width, significance))
     ):
-        return Trail(significance, *shining, width, brightness, is_object=True)
+        return Trail(significance, *shining, width, brightness, is_object=True, sharp_width=sharp_width)
     stars = spiked_stars(full, search.bright_stars, search.spike_angles)
     spike = comes_from_outside(shining, middle[start:stop], image.shape, search.angles_of_each)
     spike = spike or is_spike(middle, full, start, stop, stars[stars[:, 2] > 0])
@@ -106,6 +114,7 @@ def verify(search: SearchImage, line: Line, noises: StripNoise, sigma: float) ->
         width=width,
         brightness=brightness,
         is_spike=spike,
+        sharp_width=sharp_width,
     )
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nebulift.simulate.defects import add_amplifier_glow, add_hot_columns, dead_areas, dust_shadows
 from nebulift.simulate.electronics import add_offsets, bloom
 from nebulift.simulate.equipment import Camera, Telescope
+from nebulift.simulate.video import brightest_frame
 
 Image = npt.NDArray[np.float32]
 
@@ -105,21 +106,32 @@ def add_cosmic_rays(electrons: Image, camera: Camera, exposure_s: float, rng: np
 
 
 def read_out(
-    expected_e: Image, camera: Camera, exposure_s: float, rng: np.random.Generator, quick: bool = False
+    expected_e: Image,
+    camera: Camera,
+    exposure_s: float,
+    rng: np.random.Generator,
+    quick: bool = False,
+    passing_e: Image | None = None,
 ) -> npt.NDArray[np.uint16]:
     """Turn the electrons expected in each pixel (h, w) into what the camera's file holds, in ADU.
 
     Photons and dark current are Poisson; full wells may spill; the amplifier adds its noise; full well or
     converter cut off what is above `Camera.saturation_adu`, noise and all. `quick` draws the photons of brighter
-    pixels from a normal distribution.
+    pixels from a normal distribution. `passing_e` (h, w) is what a camera that keeps the brightest of
+    `Camera.video_frames` sees in one of them alone.
     """
-    electrons = _quick_poisson(expected_e, rng) if quick else rng.poisson(expected_e).astype(np.float32)
+    if camera.video_frames > 1:
+        passing_e = np.zeros_like(expected_e) if passing_e is None else passing_e
+        electrons = brightest_frame(expected_e, passing_e, camera.read_noise_e, camera.video_frames, rng)
+    else:
+        electrons = _quick_poisson(expected_e, rng) if quick else rng.poisson(expected_e).astype(np.float32)
     add_cosmic_rays(electrons, camera, exposure_s, rng)
     if camera.blooms:
         bloom(electrons, camera.full_well_e)
     # Its own stream: the noise is the same with and without.
     add_offsets(electrons, camera, rng.spawn(1)[0])
-    electrons += np.float32(camera.read_noise_e) * rng.standard_normal(electrons.shape, dtype=np.float32)
+    if camera.video_frames == 1:
+        electrons += np.float32(camera.read_noise_e) * rng.standard_normal(electrons.shape, dtype=np.float32)
     electrons /= np.float32(camera.gain_e_per_adu)
     electrons += np.float32(camera.bias_adu)
     np.rint(electrons, out=electrons)

@@ -22,6 +22,8 @@ _CAMERA_PARTS = (
     ("amplifier_glow_e_per_s",),
 )
 """What comes together from one camera of the development half."""
+_STILL = tuple(set_up for set_up in DEVELOPMENT if set_up.camera.video_frames == 1)
+"""Without the meteor camera, which is no telescope's."""
 _SPREAD = 0.25
 """By which measured properties are varied, rms of their logarithm."""
 _MOST_STARS = 2500
@@ -43,7 +45,7 @@ def draw_set_up(rng: Generator, width_px: int, height_px: int) -> SetUp:
 
 
 def _camera(rng: Generator, number: int, width_px: int, height_px: int) -> Camera:
-    cameras = [set_up.camera for set_up in DEVELOPMENT]
+    cameras = [set_up.camera for set_up in _STILL]
     parts: dict[str, object] = {}
     for names in _CAMERA_PARTS:
         donor = cameras[rng.integers(len(cameras))]
@@ -53,7 +55,7 @@ def _camera(rng: Generator, number: int, width_px: int, height_px: int) -> Camer
 
 
 def _telescope(rng: Generator) -> Telescope:
-    telescopes = [set_up.telescope for set_up in DEVELOPMENT]
+    telescopes = [set_up.telescope for set_up in _STILL]
     drawn: Telescope = _varied(rng, telescopes[rng.integers(len(telescopes))], but=("moffat_beta", "spike_angle_deg"))
     return replace(
         drawn,
@@ -67,7 +69,7 @@ def _telescope(rng: Generator) -> Telescope:
 
 def _sky(rng: Generator, telescope: Telescope, pixels: int) -> Sky:
     """Draw a sky; how sharp it is, is drawn in pixels, so that every telescope meets fine and coarse sampling."""
-    skies = [set_up.sky for set_up in DEVELOPMENT]
+    skies = [set_up.sky for set_up in _STILL]
     like = skies[rng.integers(len(skies))]
     square_degrees = pixels * (telescope.pixel_scale_arcsec / 3600) ** 2
     return replace(

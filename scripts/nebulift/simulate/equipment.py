@@ -62,6 +62,8 @@ class Camera:
     """First rows that are brighter, as many last ones, less with each row inwards."""
     edge_row_e: float = 0.0
     """Electrons that the outermost row has too many; wanders by a tenth from frame to frame."""
+    video_frames: int = 1
+    """Frames of video of which each pixel keeps the brightest value (a meteor camera); 1 = a single exposure."""
     blooms: bool = False
     """Whether charge above the full well spills along the column (a CCD without an anti-blooming gate)."""
 

@@ -15,6 +15,7 @@ from nebulift.simulate.lines import LineProfile, add_spikes, add_trail
 from nebulift.simulate.psf import PointSpread, add_stars, pixel_kernel, point_spread, width_px
 from nebulift.simulate.recipe import FieldTurn, FrameRecipe
 from nebulift.simulate.sky import cloud_thickness, shadow, sky_level, sky_map
+from nebulift.simulate.video import lift_and_scatter
 
 FloatArray = npt.NDArray[np.float64]
 Image = npt.NDArray[np.float32]
@@ -91,7 +92,10 @@ def expose(
     pixels = detector(camera, telescope)
     shape = pixels.response.shape
     sky_e = sky_level(sky, recipe, conditions) * exposure_s
-    sigma_e = math.sqrt(sky_e + camera.dark_e_per_s * exposure_s + camera.read_noise_e**2)
+    frames = camera.video_frames
+    lift, scatter = lift_and_scatter(frames)
+    frame_sigma_e = math.sqrt((sky_e + camera.dark_e_per_s * exposure_s) / frames + camera.read_noise_e**2)
+    sigma_e = scatter * frame_sigma_e
     cloud = cloud_thickness(recipe.cloud_bank, shape, rng)
     hidden = shadow(recipe.occlusion, shape)
     light = sky_map(sky_e, sky, recipe.cloud_bank, cloud, conditions, shape)
@@ -105,17 +109,20 @@ def expose(
         light += glow_e
     few = np.s_[::3, ::3]
     open_light = _behind(light[few], None if hidden is None else hidden[few], recipe, sky_e)
-    background_e = np.median(open_light * pixels.response[few] + pixels.dark_e_per_s[few] * exposure_s)
+    background_e = np.median(open_light * pixels.response[few] + pixels.dark_e_per_s[few] * exposure_s) / frames
+    # Each pixel of a trail is lit in one video frame, which must outshine the brightest of the others.
+    passing = light if frames == 1 else np.zeros_like(light)
     for trail in recipe.trails:
         profile = LineProfile(conditions.fwhm_px, telescope.moffat_beta, trail.width_px, recipe.defocus_px)
-        add_trail(light, trail, trail.peak_sigma * sigma_e, profile)
+        peak_e = trail.peak_sigma * sigma_e + (lift * frame_sigma_e if trail.peak_sigma > 0 else 0.0)
+        add_trail(passing, trail, peak_e, profile)
     x_px, y_px = star_places(field, camera, conditions)
     electrons = field.electrons_per_s * exposure_s * _clear_share(sky, recipe, conditions)
     column = np.clip(np.rint(x_px), 0, camera.width_px - 1).astype(np.intp)
     row = np.clip(np.rint(y_px), 0, camera.height_px - 1).astype(np.intp)
     if cloud is not None and recipe.cloud_bank is not None:
         electrons = electrons * (1.0 - recipe.cloud_bank.opacity * cloud[row, column])
-    floor_e = STAR_FLOOR_SIGMA * sigma_e
+    floor_e = STAR_FLOOR_SIGMA * frame_sigma_e * frames
     _add_star_light(light, x_px, y_px, electrons, psf, telescope, recipe, conditions, floor_e)
     if pixels.colour_response is not None:
         tint = np.zeros_like(light)
@@ -125,6 +132,8 @@ def expose(
         light += pixels.colour_response * tint
         np.maximum(light, 0.0, out=light)
     light = _behind(light, hidden, recipe, sky_e)
+    if frames > 1:
+        passing *= pixels.response * np.float32(1.0 if hidden is None else 1.0 - hidden)
     light *= pixels.response
     light += pixels.dark_e_per_s * np.float32(exposure_s)
     seen = electrons if hidden is None else electrons * (1.0 - hidden[row, column])
@@ -132,8 +141,8 @@ def expose(
         np.abs(y_px - (camera.height_px - 1) / 2) < camera.height_px / 2
     )
     return Exposure(
-        pixels=read_out(light, camera, exposure_s, rng, quick),
-        background_adu=float(background_e) / camera.gain_e_per_adu + camera.bias_adu,
+        pixels=read_out(light, camera, exposure_s, rng, quick, passing if frames > 1 else None),
+        background_adu=(float(background_e) + lift * frame_sigma_e) / camera.gain_e_per_adu + camera.bias_adu,
         sky_sigma_adu=sigma_e / camera.gain_e_per_adu,
         hot_pixels=pixels.hot_pixels,
         stars=Stars(x_px[inside], y_px[inside], seen[inside]),

@@ -63,7 +63,8 @@ def make_field(seed: int, camera: Camera, telescope: Telescope, sky: Sky, exposu
     drift_px = LONGEST_NIGHT_HOURS * max(abs(speed) for speed in telescope.drift_px_per_hour)
     margin = 50.0 + telescope.dither_px + drift_px + _rotation_margin(camera, telescope)
     width, height = camera.width_px + 2 * margin, camera.height_px + 2 * margin
-    faintest = _faintest_magnitude(camera, telescope, sky, exposure_s)
+    # The brightest of many video frames shows no fainter stars than one does.
+    faintest = _faintest_magnitude(camera, telescope, sky, exposure_s / camera.video_frames)
     per_square_degree = sky.star_density * 10 ** (COUNT_SLOPE * (faintest - 14.0))
     expected = per_square_degree * width * height * (telescope.pixel_scale_arcsec / 3600.0) ** 2
     count = int(rng.poisson(expected))

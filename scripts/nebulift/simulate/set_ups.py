@@ -65,6 +65,19 @@ LENS = Telescope(
     dither_px=4.0,
     drift_px_per_hour=(1.5, 1.0),
 )
+METEOR_LENS = Telescope(
+    name="8 mm f/1 lens on a fixed camera",
+    pixel_scale_arcsec=113.0,
+    electrons_per_s=60.0,
+    obstruction=0.0,
+    spike_fraction=0.0,
+    moffat_beta=3.0,
+    vignetting=0.35,
+    dither_px=0.0,
+    drift_px_per_hour=(0.0, 0.0),
+    rotation_deg_per_hour=15.04,
+)
+"""Looks at the celestial pole, about which its field turns."""
 STOPPED_LENS = Telescope(
     name="85 mm f/2.8 lens",
     pixel_scale_arcsec=9.2,

@@ -324,5 +324,32 @@ DEVELOPMENT = tuple(
             ),
             120.0,
         ),
+        (
+            "meteor camera",
+            ("undersampled", "gradient", "hot columns", "rotation"),
+            Camera(
+                name="D20 8-bit video",
+                bits=8,
+                video_frames=256,
+                gain_e_per_adu=0.8,
+                read_noise_e=2.2,
+                bias_adu=12.0,
+                full_well_e=1_000.0,
+                dark_e_per_s=0.5,
+                hot_columns=1,
+                cosmic_rays_per_mpix_per_s=0.0,
+            ),
+            kit.METEOR_LENS,
+            Sky(
+                star_density=110.0,
+                sky_e_per_s_per_px=sky_glow(kit.METEOR_LENS, 20.3),
+                gradient=0.35,
+                gradient_angle=80.0,
+                seeing_arcsec=140.0,
+                seeing_drift=0.0,
+                declination_deg=89.9,
+            ),
+            10.24,
+        ),
     )
 )
