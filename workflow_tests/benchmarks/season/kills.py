@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.season.frames import SEED, write_season
-from benchmarks.season.runs import configured
+from benchmarks.season.runs import configured, watched
 from nebulift.tables import TableError, read_table
 from workflow.runs import Run, contents
 
@@ -65,7 +65,7 @@ def kill_again_and_again(folder: Path, kills: int, seed: int = SEED) -> Kills:
                 known = dict(list(nights.items())[: len(known) + 1])
                 run = configured(place, known, **SETTINGS)
     time.sleep(longest_s)  # what a killed Snakemake left running may still write
-    run.succeed("labels")
+    watched(run, "labels")
     found.nights, found.frames = len(known), FRAMES * len(known)
     _compare(run, known, folder, found)
     return found
@@ -119,7 +119,7 @@ def _compare(run: Run, nights: Mapping[str, Path], folder: Path, found: Kills) -
     disturbed, previews = contents(run.tables()), sorted(p.name for p in run.results.glob("previews/*/*.png"))
     shutil.rmtree(run.folder)
     undisturbed = configured(folder / "run", nights, **SETTINGS)
-    undisturbed.succeed("labels")
+    watched(undisturbed, "labels")
     tables = contents(undisturbed.tables())
     found.different = sum(tables.get(name) != disturbed.get(name) for name in {*tables, *disturbed})
     found.different += previews != sorted(p.name for p in undisturbed.results.glob("previews/*/*.png"))
