@@ -45,12 +45,13 @@ lint: setup
 config: setup
 	$(BIN)/python -m nebulift.config
 
-# The tables and plots in workflow_tests/benchmarks; an hour on two cores. Their peers are used where they are installed:
+# The tables and plots in workflow_tests/benchmarks; two hours on two cores. Their peers are used where they are installed:
 # Debian's source-extractor and siril, and workflow_tests/benchmarks/requirements.txt.
 benchmarks: setup
 	$(BIN)/python workflow_tests/benchmarks/accuracy
 	$(BIN)/python workflow_tests/benchmarks/training
 	$(BIN)/python workflow_tests/benchmarks/speed
+	$(BIN)/python workflow_tests/benchmarks/season --kills 200
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -6,9 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from nebulift.clock import date_back, now_of
 from nebulift.config import ConfigError, complete_config
 from nebulift.dataset.version import PREVIEW_VERSION
 from nebulift.job import hand_library_to_jobs
+from nebulift.progress import duration, stop_watching, watch_tables
+from nebulift.running import ResultsInUseError, begin_run, end_run
 from nebulift.scoring.version import SCORER_VERSION
 from nebulift.stages import plan
 
@@ -57,21 +60,23 @@ def configured_nights(wildcards):
     return list(config["nights"])
 
 
-def frame_files(wildcards):
-    """The files of a chunk that Snakemake can watch."""
-    frames = chunks_of(wildcards.night)[wildcards.chunk]
-    return [str(frame.path) for frame in frames if plan.is_trackable(frame)]
+@functools.cache
+def states_of(night, chunk):
+    """What changes with any file of a chunk, looked at once: before it is scored."""
+    return plan.fingerprint(frame.path for frame in chunks_of(night).get(chunk, ()))
 
 
 def frame_names(wildcards):
-    """The frames of a chunk: name and path."""
-    frames = chunks_of(wildcards.night)[wildcards.chunk]
+    """The frames of a chunk: name and path; none where all vanished after the run began."""
+    frames = chunks_of(wildcards.night).get(wildcards.chunk, ())
     return [[frame.name, str(frame.path)] for frame in frames]
 
 
 def frame_states(wildcards):
-    """What changes with any file of a chunk, also where a file older than its scores takes the place of another."""
-    return plan.fingerprint(chunks_of(wildcards.night)[wildcards.chunk])
+    """What tells that frames changed. They are no input: by dates alone an older file in the place of another would
+    go unseen, one dated in the future would fail its job each time, and one that vanishes would fail its chunk.
+    """
+    return states_of(wildcards.night, wildcards.chunk)
 
 
 def chunks_of_night(wildcards):
@@ -80,9 +85,8 @@ def chunks_of_night(wildcards):
 
 
 def reviews_of_night(wildcards):
-    """The file of a person's reviews of a night, if there is one."""
-    path = f"reviews/{wildcards.night}.tsv"
-    return [path] if exists(path) else []
+    """The file of a person's reviews of a night, or nothing, and what its content is known by; its date says nothing."""
+    return plan.known_by_content(Path("reviews") / f"{wildcards.night}.tsv")
 
 
 @functools.cache
@@ -94,9 +98,18 @@ def ready_model():
         raise WorkflowError(str(error)) from None
 
 
-def model_file(wildcards):
-    """The model that decides: the one that is configured or promoted, or the one that is trained."""
-    return ready_model() or "<results>/model/model.onnx"
+def trained_model(wildcards):
+    """The model that is trained; nothing where one is ready-made."""
+    return [] if ready_model() else ["<results>/model/model.onnx"]
+
+
+def model_state(wildcards):
+    """The model that is ready-made and what changes with its file, whose date may be any; nothing without one."""
+    return (
+        [ready_model(), plan.fingerprint([Path(ready_model())])]
+        if ready_model()
+        else []
+    )
 
 
 def model_metrics(wildcards):
@@ -118,9 +131,58 @@ def sorted_folder():
 def check_inputs():
     """Stop where a night or the model is missing: Snakemake passes over errors of input functions of older results."""
     for night in config["nights"]:
-        frames_of(night)
+        for chunk in chunks_of(night):
+            states_of(night, chunk)
     ready_model()
+
+
+def hold_results():
+    """Keep other runs from these results, clear up after one that was cut off, and put dates in the future right."""
+    results, dataset = (
+        Path(workflow.pathvars.apply(path)) for path in ("<results>", "<dataset>")
+    )
+    try:
+        messages = begin_run(results)
+    except (ResultsInUseError, OSError) as error:
+        raise WorkflowError(str(error)) from None
+    ahead = date_back(results, dataset, now_of(results))
+    if ahead:
+        messages.append(
+            f"The clock of this machine stands {duration(ahead)} before the date of the newest result. The dates of"
+            " all results are moved back by that; their order stays. Is the clock right?"
+        )
+    for message in messages:
+        logger.warning(message)
 
 
 if workflow.is_main_process:
     check_inputs()
+    if config["nights"] and not workflow.output_settings.dryrun:
+        hold_results()
+
+
+def chunks_to_score():
+    """The tables of chunks that this run writes, and how many frames each has."""
+    jobs = [
+        job for job in workflow.dag.needrun_jobs() if job.rule.name == "score_chunk"
+    ]
+    return {
+        Path(job.output.table): len(
+            chunks_of(job.wildcards.night).get(job.wildcards.chunk, ())
+        )
+        for job in jobs
+    }
+
+
+onstart:
+    watch_tables(chunks_to_score(), logger)
+
+
+onsuccess:
+    stop_watching()
+    end_run()
+
+
+onerror:
+    stop_watching()
+    end_run()

@@ -14,7 +14,6 @@ rule label_night:
     """Compare each frame with its own kind, judge it, and let a person's reviews override."""
     input:
         scores="<results>/scores/{night}.tsv",
-        reviews=reviews_of_night,
     output:
         table="<results>/labels/{night}.tsv",
     log:
@@ -26,6 +25,7 @@ rule label_night:
         "../envs/scoring.yaml"
     params:
         settings=lookup("label", within=config),
+        reviews=reviews_of_night,
     message:
         "Labelling {wildcards.night}"
     script:

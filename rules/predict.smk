@@ -13,7 +13,7 @@ rule predict_night:
     """Ask the network about each frame of a night and decide."""
     input:
         labels="<results>/labels/{night}.tsv",
-        model=model_file,
+        model=trained_model,
         metrics=model_metrics,
         audit=label_audit,
     output:
@@ -30,6 +30,7 @@ rule predict_night:
         runtime=120,
     params:
         policy=lookup("predict", within=config),
+        ready_model=model_state,
         results=subpath(output.table, ancestor=2),
     message:
         "Deciding on the frames of {wildcards.night}"

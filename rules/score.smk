@@ -1,7 +1,7 @@
 """Scoring: what the pixels of each frame say.
 
 REQUIRED INPUT
-    the files of each configured night
+    the files of each configured night, which Snakemake does not see: what tells that they changed is a parameter
 
 OUTPUT
     <results>/scores/{night}/{chunk}.tsv    measurements of a chunk of a night; rows are kept while their file is the same
@@ -12,8 +12,6 @@ OUTPUT
 
 rule score_chunk:
     """Read each new or changed frame of a chunk once: measurements and preview."""
-    input:
-        frames=frame_files,
     output:
         table=update("<results>/scores/{night}/{chunk}.tsv"),
     log:

@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
 
     label_night(
         Path(snakemake.input.scores),
-        next(map(Path, snakemake.input.reviews), None),
+        next(map(Path, snakemake.params.reviews), None),
         Path(snakemake.output.table),
         LabelSettings.from_config(snakemake.params.settings),
     )

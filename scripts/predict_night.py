@@ -11,7 +11,7 @@ with job(snakemake.log[0], snakemake.threads):
     predict_night(
         Path(snakemake.input.labels),
         Path(snakemake.params.results) / "previews" / snakemake.wildcards.night,
-        Path(snakemake.input.model),
+        Path([*snakemake.params.ready_model, *snakemake.input.model][0]),
         next(map(Path, snakemake.input.metrics), None),
         Path(snakemake.output.table),
         DecisionPolicy.from_config(snakemake.params.policy),

@@ -13,7 +13,8 @@ TEMPORARY_PREFIX = ".writing-"
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`; on success it is flushed to disk and renamed to `path`.
 
-    On an error the temporary file is removed and what stood at `path` stays. Folders are made as needed.
+    On an error the temporary file is removed and what stood at `path` stays. Folders are made as needed. An OSError
+    that names no file, as that of a full disk does, is raised again with `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=path.suffix[-16:])
@@ -25,8 +26,10 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, name):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

@@ -5,6 +5,7 @@ import functools
 import io
 import math
 import re
+import shutil
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from nebulift.files import read_exactly, write_text
+from nebulift.files import read_exactly, replacing, write_text
 
 SCHEMAS = Path(__file__).parents[2] / "config" / "schemas"
 Row = dict[str, Any]
@@ -71,12 +72,43 @@ def read_numbered(path: Path, name: str) -> list[tuple[int, Row]]:
 def write_table(path: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as the table `name`, atomically and always in the same way for the same values."""
     header = columns(name)
-    lines = ["\t".join(header)]
+    lines = ["\t".join(header) + "\n"]
     for row in rows:
         if unknown := set(row) - set(header):
             raise TableError(f"{path}: a table of {name} has no column {sorted(unknown)}")
-        lines.append("\t".join(_quote(_format(row.get(column))) for column in header))
-    write_text(path, "\n".join(lines) + "\n")
+        lines.append(_line(row, header))
+    write_text(path, "".join(lines))
+
+
+def join_tables(tables: Iterable[Path], output: Path, name: str) -> None:
+    """Write the rows of tables of one kind one after another, atomically, in memory that does not grow with them.
+
+    Rows are copied as they stand where a table has the columns of `name` in their order; any other is read first, and
+    raises TableError where it cannot be.
+    """
+    header = "\t".join(columns(name)) + "\n"
+    with replacing(output) as temporary, temporary.open("wb") as joined:
+        joined.write(header.encode())
+        for table in tables:
+            with table.open("rb") as file:
+                if file.readline() == header.encode():
+                    start = joined.tell()
+                    shutil.copyfileobj(file, joined)
+                    if joined.tell() > start and _last_byte(table) != b"\n":
+                        joined.write(b"\n")
+                    continue
+            for row in read_table(table, name):
+                joined.write(_line(row, columns(name)).encode(errors="surrogateescape"))
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-1, io.SEEK_END)
+        return file.read()
+
+
+def _line(row: Mapping[str, Any], header: Iterable[str]) -> str:
+    return "\t".join(_quote(_format(row.get(column))) for column in header) + "\n"
 
 
 def _read_lines(path: Path) -> list[tuple[int, list[str]]]:

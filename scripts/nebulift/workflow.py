@@ -12,6 +12,7 @@ import yaml
 
 from nebulift.config import complete_config
 from nebulift.files import write_text
+from nebulift.running import end_run
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,10 @@ def run_workflow(config: Mapping[str, Any], folder: Path, targets: Iterable[str]
     write_text(configfile, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     profile = yaml.safe_load(_PROFILE.read_text(encoding="utf-8"))
     with _streams_for_processes():
-        _execute(profile, configfile, folder, targets, cores)
+        try:
+            _execute(profile, configfile, folder, targets, cores)
+        finally:
+            end_run()
 
 
 def _execute(

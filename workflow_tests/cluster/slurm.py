@@ -41,6 +41,7 @@ ReturnToService=2
 MinJobAge=3600
 EnforcePartLimits=ALL
 KillWait=2
+SlurmdTimeout=6
 {nodes}
 PartitionName=main Nodes={names} Default=YES MaxTime=INFINITE State=UP
 """
@@ -98,13 +99,28 @@ class SlurmCluster:
         options = [f"--{name}={self.folder / path}" for name, path in munge.items()]
         self._start("munged", "--foreground", "--force", f"--socket={self.folder}/munge.socket", *options)
         self.wait(lambda: (self.folder / "munge.socket").exists(), "munged opens its socket")
-        self._start("slurmctld", "-D", "-f", str(self.configuration))
+        self.start_controller()
         for node in self.nodes:
             self.start_node(node)
         self.wait(lambda: self.states() == dict.fromkeys(self.nodes, "idle"), "all nodes are idle")
 
+    def start_controller(self) -> None:
+        self._start("slurmctld", "-D", "-f", str(self.configuration))
+
+    def kill_controller(self) -> None:
+        self._kill_daemon("slurmctld")
+
     def start_node(self, node: str) -> None:
         self._start("slurmd", "-D", "-N", node, "-f", str(self.configuration), name=node)
+
+    def crash_node(self, node: str) -> None:
+        """End a node as a power cut does: its daemon and all that runs on it at once."""
+        daemon = self._daemons[node].pid
+        running = [process.number for process in self._processes() if f"SLURMD_NODENAME={node}" in process.settings]
+        steps = [process.number for process in self._processes() if process.parent == daemon]
+        self._kill_daemon(node)
+        for number in [*steps, *running]:
+            _kill(number)
 
     def states(self) -> dict[str, str]:
         """Give the state of each node as sinfo names it."""
@@ -113,6 +129,18 @@ class SlurmCluster:
     def jobs(self, states: str = "PENDING,RUNNING,COMPLETING") -> list[str]:
         """Give the numbers of jobs in some states."""
         return self.ask("squeue", "-h", "-t", states, "-o", "%i").split()
+
+    def running(self) -> dict[str, str]:
+        """Give the node of each job that runs."""
+        return dict(line.split() for line in self.ask("squeue", "-h", "-t", "RUNNING", "-o", "%i %N").splitlines())
+
+    def processes_of(self, job: str, words: str) -> list[int]:
+        """Give the processes of a job in whose command line some words stand."""
+        return [
+            process.number
+            for process in self._processes()
+            if f"SLURM_JOB_ID={job}" in process.settings and words in process.command
+        ]
 
     def ask(self, *command: str) -> str:
         """Run a command of Slurm; what it prints, or nothing where the controller does not answer."""
@@ -146,6 +174,11 @@ class SlurmCluster:
             for process in self._processes():
                 _kill(process.number)
 
+    def _kill_daemon(self, name: str) -> None:
+        daemon = self._daemons.pop(name)
+        daemon.kill()
+        daemon.wait()
+
     def _start(self, *command: str, name: str = "") -> None:
         with (self.folder / "log" / f"{name or command[0]}.out").open("ab") as output:
             self._daemons[name or command[0]] = subprocess.Popen(
@@ -168,7 +201,7 @@ class SlurmCluster:
                     process = _Process(path)
                 except OSError:
                     continue
-                if os.fsencode(self.configuration) in process.environment:
+                if f"SLURM_CONF={self.configuration}" in process.settings:
                     found.append(process)
         return found
 
@@ -176,7 +209,10 @@ class SlurmCluster:
 class _Process:
     def __init__(self, path: Path) -> None:
         self.number = int(path.name)
-        self.environment = (path / "environ").read_bytes()
+        self.settings = os.fsdecode((path / "environ").read_bytes()).split("\0")
+        self.command = os.fsdecode((path / "cmdline").read_bytes()).replace("\0", " ")
+        # After the name of the program, which may hold anything and stands in brackets: state, parent.
+        self.parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _kill(number: int) -> None:

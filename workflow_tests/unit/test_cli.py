@@ -53,7 +53,8 @@ def test_values_keep_their_underscores() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["analyze", "train-from-fits", "evaluate", "calibrate", "models", "simulate", "undo-sort"]
+    "command",
+    ["analyze", "train-from-fits", "evaluate", "calibrate", "models", "simulate", "undo-sort", "merge-labels"],
 )
 def test_help_explains_each_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

@@ -10,7 +10,8 @@ import pytest
 
 from nebulift.labels.checks import CHECKS
 from nebulift.labels.verdict import LABELS, Thresholds
-from nebulift.stages.label import label_night, label_rows, merge_labels
+from nebulift.stages.label import label_night, label_rows
+from nebulift.stages.merge import merge_labels
 from nebulift.tables import Row, TableError, columns, load_schema, read_table, write_table
 from unit.builders import is_true_as_printed, label_settings, score_row, star_list
 

@@ -29,7 +29,8 @@ from nebulift.report.thumbnails import THUMBNAIL_PX, thumbnails
 from nebulift.report.timeline import draw_timeline
 from nebulift.report.words import DECIDER, DECISIONS, MEANING_OF_REASON, counted, displayed, number, share
 from nebulift.scoring.score import ScoringSettings
-from nebulift.stages.label import label_night, merge_labels
+from nebulift.stages.label import label_night
+from nebulift.stages.merge import merge_labels
 from nebulift.stages.report import write_report
 from nebulift.stages.score import score_chunk
 from nebulift.tables import Row, load_schema, read_table, write_table

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nebulift.tables import SCHEMAS, TableError, columns, load_schema, read_table, write_table
+from nebulift.tables import SCHEMAS, TableError, columns, join_tables, load_schema, read_table, write_table
 
 NAMES = sorted(path.name.removesuffix(".schema.yaml") for path in SCHEMAS.glob("*.schema.yaml"))
 TABLES = [name for name in NAMES if name != "config"]
@@ -211,3 +211,35 @@ def test_every_required_column_is_described(name: str) -> None:
     schema = load_schema(name)
     assert set(schema["required"]) <= set(schema["properties"])
     assert schema["additionalProperties"] is False
+
+
+def test_joined_tables_are_the_rows_as_they_stand(tmp_path: Path) -> None:
+    header = "\t".join(columns("sorted"))
+    row = "\t".join(["n", '"a\nb.fits"', *["x"] * (len(columns("sorted")) - 2)])
+    one, two, none = (tmp_path / f"{name}.tsv" for name in ("one", "two", "none"))
+    one.write_text(f"{header}\n{row}\n", newline="")
+    two.write_text(f"{header}\n{row}", newline="")  # without an end of line, as an editor may leave it
+    none.write_text(f"{header}\n")
+    join_tables([one, none, two, one], tmp_path / "all.tsv", "sorted")
+    assert (tmp_path / "all.tsv").read_text() == f"{header}\n" + f"{row}\n" * 3
+    join_tables([none, none], tmp_path / "all.tsv", "sorted")
+    assert (tmp_path / "all.tsv").read_text() == f"{header}\n"
+
+
+def test_joined_tables_with_columns_in_another_order_are_put_in_order(tmp_path: Path) -> None:
+    names = columns("sorted")
+    write_table(tmp_path / "one.tsv", "sorted", [{name: f"{name} 1" for name in names}])
+    other = ["\t".join(reversed(names)), "\t".join(f"{name} 2" for name in reversed(names))]
+    (tmp_path / "two.tsv").write_text("\ufeff" + "\n".join(other) + "\n", encoding="utf-8")
+    join_tables([tmp_path / "one.tsv", tmp_path / "two.tsv"], tmp_path / "all.tsv", "sorted")
+    assert read_table(tmp_path / "all.tsv", "sorted") == [
+        {name: f"{name} {number}" for name in names} for number in (1, 2)
+    ]
+
+
+def test_a_table_of_another_kind_is_not_joined(tmp_path: Path) -> None:
+    (tmp_path / "all.tsv").write_text("old")
+    write_table(tmp_path / "one.tsv", "labels", [])
+    with pytest.raises(TableError, match=r"one\.tsv: "):
+        join_tables([tmp_path / "one.tsv"], tmp_path / "all.tsv", "sorted")
+    assert (tmp_path / "all.tsv").read_text() == "old"

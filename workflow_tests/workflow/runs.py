@@ -142,8 +142,9 @@ class Run:
         return [row["frame"] for row in self.table(path, name)]
 
     def made(self) -> set[str]:
-        """Name what stands in results, but neither logs nor benchmarks."""
-        return {path.name for path in self.results.iterdir()} - {"logs", "benchmarks"}
+        """Name what stands in results, but neither logs nor benchmarks, nor what is hidden."""
+        names = {path.name for path in self.results.iterdir()} - {"logs", "benchmarks"}
+        return {name for name in names if not name.startswith(".")}
 
     def tables(self, below: str = "") -> Files:
         """Give all tables below a folder of results; neither benchmarks nor logs, nor what a kill left half-written."""

@@ -54,15 +54,6 @@ def label_night(scores: Path, reviews: Path | None, output: Path, settings: Labe
     )
 
 
-def merge_labels(tables: Sequence[Path], output: Path) -> None:
-    """Join the label tables of all nights, in the order given; raises ValueError if no night has a light frame."""
-    rows = [row for table in tables for row in read_table(table, "labels")]
-    if not rows:
-        nights = ", ".join(table.stem for table in tables)
-        raise ValueError(f"nights: {nights}: no light frame; by their headers all are bias, dark, flat or other frames")
-    write_table(output, "labels", rows)
-
-
 def label_rows(scores: Sequence[Row], settings: LabelSettings) -> list[Row]:
     """Return the label rows of one night's score rows, in capture order; what was skipped has none."""
     measured = [row for row in scores if row["status"] == "scored"]

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from nebulift.frames.listing import FRAME_SUFFIXES, ListedFrame, list_frames
 from nebulift.model.registry import RegistryError, promoted_model
 from nebulift.sorting.journal import JournalError, moved_frames
 
-# What Snakemake takes for a variable of its own inside a path, or cannot write into its records.
-_UNTRACKABLE = re.compile(r"<[a-z][a-z0-9_]*>|[{}\n\r\ud800-\udfff]")
+_SMALLEST_CHUNK, _CHUNKS = 32, 8
 
 
 def plan_night(
@@ -70,28 +68,42 @@ def ready_model(section: Mapping[str, Any]) -> str | None:
     return None if promoted is None else str(promoted)
 
 
-def chunks(frames: Sequence[ListedFrame], chunk_size: int) -> dict[str, list[ListedFrame]]:
-    """Cut the frames of a night into chunks by number, in their order."""
-    return {
-        f"{start // chunk_size:04d}": list(frames[start : start + chunk_size])
-        for start in range(0, len(frames), chunk_size)
-    }
+def frames_per_chunk(frames: int, most: int) -> int:
+    """Return how many frames of a night a job scores: so many that its start matters little, and work for eight cores.
+
+    An eighth of the night, at least 32, at most `most`, in powers of two: a night that grows is seldom cut anew.
+    """
+    size = _SMALLEST_CHUNK
+    while size * _CHUNKS < frames:
+        size *= 2
+    return min(size, most)
 
 
-def is_trackable(frame: ListedFrame) -> bool:
-    """Tell whether Snakemake can watch the file itself: it exists, and its name is none that Snakemake trips over."""
-    return frame.path.exists() and not _UNTRACKABLE.search(str(frame.path))
+def chunks(frames: Sequence[ListedFrame], most: int) -> dict[str, list[ListedFrame]]:
+    """Cut the frames of a night into chunks of at most `most`, by number, in their order."""
+    size = frames_per_chunk(len(frames), most)
+    return {f"{start // size:04d}": list(frames[start : start + size]) for start in range(0, len(frames), size)}
 
 
-def fingerprint(frames: Iterable[ListedFrame]) -> str:
+def fingerprint(paths: Iterable[Path]) -> str:
     """Return what changes with any of the files: their sizes, times of change and who may read them, in 16 letters."""
-    return hashlib.sha256("\n".join(map(_state, frames)).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(map(_state, paths)).encode()).hexdigest()[:16]
 
 
-def _state(frame: ListedFrame) -> str:
+def known_by_content(path: Path) -> list[str]:
+    """Return the path of a small file and what changes with its content; nothing where there is no such file."""
     try:
-        status = frame.path.stat()
+        return [str(path), hashlib.sha256(path.read_bytes()).hexdigest()[:16]]
+    except FileNotFoundError:
+        return []
+    except OSError as error:  # the job that reads it says what is wrong
+        return [str(path), type(error).__name__]
+
+
+def _state(path: Path) -> str:
+    try:
+        status = path.stat()
     except OSError as error:
         return type(error).__name__
-    readable = os.access(frame.path, os.R_OK)
+    readable = os.access(path, os.R_OK)
     return f"{status.st_size} bytes, {status.st_mtime_ns} ns, {'readable' if readable else 'forbidden'}"

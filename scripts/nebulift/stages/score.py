@@ -20,6 +20,7 @@ from nebulift.frames.frame import Frame, UnreadableFrame
 from nebulift.frames.listing import ListedFrame
 from nebulift.frames.reading import read_frame
 from nebulift.nights.samples import sample_pixels, sample_stars, write_sample
+from nebulift.progress import Progress
 from nebulift.scoring.score import FrameScore, ScoringSettings, prepare_frame, score_prepared
 from nebulift.scoring.seeing import fwhm_beyond_seeing
 from nebulift.scoring.stars import Stars
@@ -65,12 +66,16 @@ def score_chunk(
     reusable = [_reusable(known.get(frame.name, ()), frame, scorer, previews) for frame in frames]
     new = [frame for frame, row in zip(frames, reusable, strict=True) if row is None]
     measured = _measure(new, settings, previews, processes)
+    progress, done = Progress(len(new)), 0
     rows: list[Row] = []
     for number, (frame, kept_row) in enumerate(zip(frames, reusable, strict=True), start=1):
         row = kept_row
         if row is None:
             row = next(measured)
             logger.info("%d of %d: %r %s", number, len(frames), frame.name, row["error"] or row["status"])
+            done += 1
+            if words := progress.words(done):
+                logger.info("%s: %s", night, words)
         rows.append({**row, "night": night, "frame": frame.name, "path": str(frame.path)})
     write_table(output, "scores", rows)
     logger.info("%s: %d scored, %d reused", night, len(new), len(rows) - len(new))
