@@ -6,7 +6,17 @@ import sys
 from collections.abc import Sequence
 
 import nebulift
-from nebulift.commands import analyze, calibrate, evaluate, models, pretrain, simulate, train_from_fits, undo_sort
+from nebulift.commands import (
+    analyze,
+    calibrate,
+    evaluate,
+    models,
+    pretrain,
+    simulate,
+    train_from_fits,
+    undo_sort,
+    watch,
+)
 from nebulift.config import ConfigError
 
 
@@ -43,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nebulift {nebulift.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (analyze, train_from_fits, evaluate, calibrate, models, simulate, pretrain, undo_sort):
+    for command in (analyze, train_from_fits, evaluate, calibrate, models, simulate, pretrain, undo_sort, watch):
         command.add(commands)
     return parser
 

@@ -6,37 +6,47 @@ import shutil
 import signal
 from pathlib import Path
 
+import cv2
 import pytest
 
 from cluster.slurm import SlurmCluster
 from cluster.test_distributed import assert_same_curve
 from cluster.test_slurm import ON_SLURM
+from nebulift.dataset.preview import PREVIEW_SIZE_PX, write_preview
 from nebulift.model.unfinished import FILE
-from nebulift.simulate.night import tiny_night
-from workflow.runs import QUICK, SPOILT_NIGHT, Run, finish
+from nebulift.tables import write_table
+from unit.test_model_training import dataset_row, picture
+from workflow.runs import Run, finish
 
-TRAINING = {"weights": "nebulift", "epochs": 8, "batch_size": 3, "patience": 8}
+TRAINING = {"epochs": 6, "batch_size": 6, "patience": 6, "threads": 1}
+# The dataset is there already; nothing has to be known of where it came from.
+ONLY_TRAINING = ("--allowed-rules", "model")
 
 
 @pytest.fixture
 def graded(tmp_path: Path) -> Run:
-    """Grade a night up to its dataset, on this machine."""
-    tiny_night(tmp_path / "night", frames=len(SPOILT_NIGHT), recipes=SPOILT_NIGHT)
-    run = Run(tmp_path / "run")
-    run.configure({"nights": {"n": str(tmp_path / "night")}, **QUICK, "train": {**QUICK["train"], **TRAINING}})
-    run.succeed("dataset")
+    """Lay out the dataset of a night that was graded."""
+    run = Run(tmp_path / "run").configure({"train": TRAINING})
+    rows = []
+    for side, numbers in (("train", range(16)), ("val", range(1000, 1008))):
+        for number in numbers:
+            path = tmp_path / f"{number}.png"
+            write_preview(path, cv2.resize(picture(path), (PREVIEW_SIZE_PX, PREVIEW_SIZE_PX)))
+            label = "contaminated" if number % 2 else "clean"
+            rows.append(dataset_row(path.stem, side, "cv") | {"label": label, "preview_path": str(path)})
+    write_table(run.results / "dataset" / "dataset.tsv", "dataset", rows)
     return run
 
 
 def test_two_nodes_learn_what_one_does_and_go_on_when_one_is_lost(
     slurm: SlurmCluster, graded: Run, tmp_path: Path
 ) -> None:
-    graded.succeed("model")
+    graded.succeed("model", options=ONLY_TRAINING)
     shutil.move(graded.results / "model", tmp_path / "alone")
 
     graded.change(train={"nodes": 2})
     before = set(slurm.jobs("all"))
-    process = graded.start("model", cores=4, options=ON_SLURM)
+    process = graded.start("model", cores=4, options=(*ON_SLURM, *ONLY_TRAINING))
     slurm.wait(lambda: (graded.results / "model" / FILE).exists() or process.poll() is not None, "an epoch", 240)
     training = trainers(slurm)
     assert sorted(training) == ["0", "1"]
@@ -53,7 +63,7 @@ def test_two_nodes_learn_what_one_does_and_go_on_when_one_is_lost(
     # Without Slurm as many processes on one machine make the very same bytes.
     on_slurm = {name: (graded.results / "model" / name).read_bytes() for name in ("model.pth", "history.tsv")}
     shutil.rmtree(graded.results / "model")
-    outcome = graded.succeed("model")
+    outcome = graded.succeed("model", options=ONLY_TRAINING)
     assert "as many processes share this machine" in outcome.output
     assert {name: (graded.results / "model" / name).read_bytes() for name in on_slurm} == on_slurm
 

@@ -43,7 +43,7 @@ def trained(folder: Path, processes: Processes = ALONE, **how: Any) -> None:
 
 
 def exact_steps(processes: Processes = ALONE) -> dict[str, float]:
-    """Take steps from random weights in double precision, where rounding is no excuse; return what the network became."""
+    """Take steps from random weights in double precision, where rounding is no excuse; return what became of them."""
 
     class Doubled(Previews):
         def batch(self, indices: Any) -> Tensor:
