@@ -13,7 +13,7 @@ def add(commands: Commands) -> None:
         help="grade the frames of a night as they land",
         description="Grade the frames of a folder as they land, by running the workflow on it whenever there are new"
         " ones. A file that is still being written is left alone until it is whole. The labels so far are always in"
-        " results/labels/<night>.tsv. Ends with Ctrl-C, and goes on when it is started again.",
+        " results/watch/<night>.tsv. Ends with Ctrl-C, and goes on when it is started again.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("directory", type=Path, metavar="DIR", help="folder that the night's frames land in")

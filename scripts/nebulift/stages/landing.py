@@ -1,5 +1,6 @@
 """Which files of a folder have landed: those that nobody writes any more."""
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -59,8 +60,9 @@ class Landing:
 def is_whole(path: Path) -> bool:
     """Say whether a file is as long as it has to be, as far as can be told without reading all of it.
 
-    Packed files and pictures are whole as soon as there is anything in them; so is what is no FITS at all: reading it
-    says what is wrong.
+    A FITS file ends with the pixels that its last header tells of, or up to a block of 2880 bytes behind them; without
+    any pixels it is no frame yet. Packed files and pictures are whole as soon as there is anything in them. So is what
+    is no FITS at all: reading it says what is wrong.
     """
     size = path.stat().st_size
     if size == 0 or not os.access(path, os.R_OK):
@@ -70,21 +72,16 @@ def is_whole(path: Path) -> bool:
     from astropy.io import fits  # takes a second, which only those should pay who watch
 
     try:
-        with warnings.catch_warnings(), fits.open(path, memmap=False, lazy_load_hdus=False) as parts:
-            warnings.simplefilter("ignore")
-            last = parts[-1].fileinfo()
-            return bool(size >= last["datLoc"] + last["datSpan"] or size >= _end_of_pixels(parts[-1], last["datLoc"]))
-    except OSError:
-        # A header that has no end yet, or none at all.
+        with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=False, lazy_load_hdus=False) as parts:
+            spans = [part.fileinfo()["datSpan"] for part in parts]
+            start = parts[-1].fileinfo()["datLoc"]
+            return any(spans) and start + _bytes_of_pixels(parts[-1].header) <= size <= start + spans[-1]
+    except OSError:  # a header that has no end yet, or none at all
         with path.open("rb") as file:
             return file.read(6) != b"SIMPLE"
 
 
-def _end_of_pixels(part: Any, start: int) -> int:
-    """Return where the data of a part end; some programs leave the last block of 2880 bytes unfilled."""
-    header = part.header
-    pixels = 1 if header.get("NAXIS", 0) else 0
-    for axis in range(1, header.get("NAXIS", 0) + 1):
-        pixels *= header[f"NAXIS{axis}"]
-    size = abs(header.get("BITPIX", 8)) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + pixels)
-    return int(start + size)
+def _bytes_of_pixels(header: Any) -> int:
+    axes = [header[f"NAXIS{axis}"] for axis in range(1, header["NAXIS"] + 1)]
+    pixels = math.prod(axes) if axes else 0
+    return int(abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + pixels))

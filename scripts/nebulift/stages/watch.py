@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import IO, Any
 import yaml
 
 from nebulift.config import read_config
-from nebulift.files import write_text
+from nebulift.files import replacing, write_text
 from nebulift.frames.listing import list_frames
 from nebulift.job import ended_with_this_process
 from nebulift.stages.landing import Landing, State
@@ -40,7 +41,8 @@ class Watch:
     """Grades the frames of the folder `directory` as they land, in a run in `folder`.
 
     `night` is its name, None for that of the folder; `configfiles` are laid over one another for all else. The table
-    results/labels/<night>.tsv is replaced as a whole after each run. Raises ConfigError for a configuration that cannot
+    results/watch/<night>.tsv, a copy of the night's labels, is always there once something was graded, and replaced as a
+    whole: Snakemake takes results/labels/<night>.tsv away while it makes it anew. Raises ConfigError for a configuration that cannot
     be used, NotADirectoryError or FileNotFoundError for a folder that is none.
     """
 
@@ -66,7 +68,7 @@ class Watch:
         self._landing = Landing(settled, time.monotonic)
         results = Path(settings.get("pathvars", {}).get("results", "results"))
         self._target = results / "labels" / f"{self._night}.tsv"
-        self.table = self._folder / self._target
+        self.table = self._folder / results / "watch" / f"{self._night}.tsv"
         self._told: dict[str, tuple[Any, ...]] = {}
 
     def go_on_until_interrupted(self) -> None:
@@ -174,8 +176,11 @@ class Watch:
             yield lock
 
     def _tell(self) -> None:
-        """Tell of each frame whose label is new or another."""
-        for row in read_table(self.table, "labels"):
+        """Replace the table that others follow, and tell of each frame whose label is new or another."""
+        rows = read_table(self._folder / self._target, "labels")
+        with replacing(self.table) as temporary:
+            shutil.copyfile(self._folder / self._target, temporary)
+        for row in rows:
             said = (row["label"], row["reasons"])
             if self._told.get(row["frame"]) != said:
                 self._told[row["frame"]] = said
