@@ -52,7 +52,7 @@ def test_two_nodes_learn_what_one_does_and_go_on_when_one_is_lost(
     assert sorted(training) == ["0", "1"]
     assert len({node for node, _ in training.values()}) == 2
     os.kill(training["1"][1], signal.SIGKILL)
-    code, output = finish(process)
+    code, output = finish(process, 600)
     assert code == 0, output
     assert "Trying to restart job" in output
     log = (graded.results / "logs" / "model.log").read_text()

@@ -41,9 +41,9 @@ class Watch:
     """Grades the frames of the folder `directory` as they land, in a run in `folder`.
 
     `night` is its name, None for that of the folder; `configfiles` are laid over one another for all else. The table
-    results/watch/<night>.tsv, a copy of the night's labels, is always there once something was graded, and replaced as a
-    whole: Snakemake takes results/labels/<night>.tsv away while it makes it anew. Raises ConfigError for a configuration that cannot
-    be used, NotADirectoryError or FileNotFoundError for a folder that is none.
+    results/watch/<night>.tsv, a copy of the night's labels, is there once something was graded, and always whole:
+    Snakemake takes results/labels/<night>.tsv away while it makes it anew. Raises ConfigError for a configuration that
+    cannot be used, NotADirectoryError or FileNotFoundError for a folder that is none.
     """
 
     def __init__(
