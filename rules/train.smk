@@ -12,7 +12,8 @@ OUTPUT
     <results>/model/metrics.png     confusion matrix, reliability, accuracy per reason
     <results>/model/args.yaml       everything that was chosen
 
-A training that was killed leaves <results>/model/unfinished.pth, no output, and goes on from there.
+A training that was killed leaves <results>/model/unfinished.pth, no output, and goes on from there, also with another
+number of nodes.
 """
 
 
@@ -38,6 +39,10 @@ rule model:
     resources:
         mem_mb=3500,
         runtime=1440,
+        # One process per node, which training starts itself; Slurm's plugin takes this for an MPI job.
+        mpi="srun" if config["train"]["nodes"] > 1 else None,
+        nodes=lookup("train/nodes", within=config),
+        tasks=lookup("train/nodes", within=config),
     params:
         settings=lookup("train", within=config),
     message:

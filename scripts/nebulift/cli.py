@@ -16,6 +16,7 @@ from nebulift.commands import (
     simulate,
     train_from_fits,
     undo_sort,
+    watch,
 )
 from nebulift.config import ConfigError
 
@@ -53,7 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nebulift {nebulift.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (analyze, train_from_fits, evaluate, calibrate, models, simulate, pretrain, undo_sort, merge_labels):
+    listed = (analyze, train_from_fits, evaluate, calibrate, models, simulate, pretrain, undo_sort, merge_labels, watch)
+    for command in listed:
         command.add(commands)
     return parser
 

@@ -1,7 +1,9 @@
 """What every job of the workflow does around its work: threads, log, errors."""
 
+import ctypes
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +29,16 @@ def limit_threads(threads: int) -> None:
     """Limit the native threads of this process and of those it starts; to be called before numpy is imported."""
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(threads)
+
+
+def ended_with_this_process() -> None:
+    """Let the process that is just being started be told to end when the one that starts it is killed (Linux).
+
+    To be called in the child, as Popen's preexec_fn.
+    """
+    if sys.platform.startswith("linux"):
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM, 0, 0, 0)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from nebulift.labels.verdict import CLEAN, CONTAMINATED, REVIEW, Thresholds
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.description import BUILT_IN_WEIGHTS
 from nebulift.stages.dataset import SIDES, materialise_dataset
+from nebulift.stages.plan import night_name
 from nebulift.stages.train import load_split
 from nebulift.tables import Row, read_table, write_table
 from nebulift.workflow import run_workflow
@@ -162,7 +162,7 @@ def nights_below(folder: Path, own_folders: Sequence[Path] = ()) -> dict[str, An
 
 
 def _night_name(name: str, taken: dict[str, Any]) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip("._+-") or "night"
+    plain = night_name(name)
     number, free = 1, plain
     while free in taken:
         number += 1

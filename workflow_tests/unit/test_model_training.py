@@ -109,7 +109,7 @@ def test_the_metrics_tell_each_night_and_each_reason_apart(tmp_path: Path, monke
     monkeypatch.setattr(
         phase_run,
         "validate",
-        lambda _, examples, __: (torch.tensor([[0.0, 1.0]] * len(examples.labels)), 0.5, 0.5, 0.5),
+        lambda _, examples, *__: (torch.tensor([[0.0, 1.0]] * len(examples.labels)), 0.5, 0.5, 0.5),
     )
     facts = [
         FrameFacts("a", ("none",)), FrameFacts("a", ("streak", "cloud")), FrameFacts("b", ("none",)),

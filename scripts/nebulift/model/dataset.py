@@ -83,6 +83,12 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
             self.reads[index] += 1
         return torch.from_numpy(network_input(preview)), self.labels[index]
 
+    def pass_over(self, indices: Sequence[int]) -> None:
+        """Count reads of items that another process does: whoever reads one next gets the same variant."""
+        if self.augment:
+            for index in indices:
+                self.reads[index] += 1
+
     def fingerprint(self) -> str:
         """Return a SHA-256 of what is learned from: previews, labels and how they vary, in their order."""
         learned = [[facts.weight, *facts.measured] for facts in self.facts]

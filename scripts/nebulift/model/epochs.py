@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from nebulift.model.examples import Examples
 from nebulift.model.metrics import accuracy, balanced_accuracy, confusion_matrix
+from nebulift.model.processes import ALONE, Processes
 
 _VALIDATION_BATCH = 32
 _MEASURED_SHARE = 4.0
@@ -55,13 +56,26 @@ class WeightedLoss(nn.Module):
         super().__init__()
         self.classes = classes
 
-    def forward(self, outputs: Tensor, targets: Tensor, weights: Tensor, measured: Tensor) -> Tensor:
-        """Return the loss of outputs (N, 2 + K), logits first, for targets (N) with weights (N) and measured (N, K)."""
+    def forward(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        measured: Tensor,
+        whole: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Return the loss of outputs (N, 2 + K), logits first, for targets (N) with weights (N) and measured (N, K).
+
+        Of a part of a batch, `whole` being targets and weights of all of it, that part's share: the sum over the parts
+        is the loss of the batch, whatever their sizes and weights.
+        """
+        all_targets, all_weights = (targets, weights) if whole is None else whole
         each = nn.functional.cross_entropy(outputs[:, :2], targets, reduction="none")
         trusted = self.classes[targets] * weights
-        mean: Tensor = (trusted * each).sum() / trusted.sum()
+        mean: Tensor = (trusted * each).sum() / (self.classes[all_targets] * all_weights).sum()
         if measured.shape[1]:
-            mean = mean + _MEASURED_SHARE * nn.functional.mse_loss(outputs[:, 2:], measured)
+            part = _MEASURED_SHARE * nn.functional.mse_loss(outputs[:, 2:], measured)
+            mean = mean + part * (len(targets) / len(all_targets))
         return mean
 
 
@@ -73,26 +87,39 @@ def train_epoch(
     scheduler: LRScheduler,
     criterion: WeightedLoss,
     generator: torch.Generator,
+    processes: Processes = ALONE,
 ) -> tuple[float, float]:
     """Take one step per batch, `generator` giving their order; return the mean loss and the share right.
 
-    Raises LossNotFinite before a step that would spoil the weights.
+    Of several processes each computes its share of every batch, and all take the same step. Raises LossNotFinite
+    before a step that would spoil the weights.
     """
     network.train()
     loss_sum, right = 0.0, 0
     for indices in batches(len(examples.labels), batch_size, generator):
-        targets = examples.labels[indices]
-        outputs = network(examples.batch(indices.tolist())).float()
-        loss = criterion(outputs, targets, examples.weights[indices], examples.measured[indices])
-        if not math.isfinite(loss.item()):
+        share = processes.share(indices)
+        targets, whole = examples.labels[share], (examples.labels[indices], examples.weights[indices])
+        outputs = network(_read(examples, indices, share)).float()
+        part = criterion(outputs, targets, examples.weights[share], examples.measured[share], whole)
+        loss = float(processes.total(part.detach()))
+        if not math.isfinite(loss):
             raise LossNotFinite
         optimizer.zero_grad()
-        loss.backward()
+        # What comes of it in each process is averaged, but the parts of a loss are to be summed up.
+        (part * processes.number).backward()
         optimizer.step()
         scheduler.step()
-        loss_sum += loss.item() * len(targets)
+        loss_sum += loss * len(indices)
         right += int((outputs[:, :2].argmax(dim=1) == targets).sum())
+    right = int(processes.total(torch.tensor(right)))
     return loss_sum / len(examples.labels), right / len(examples.labels)
+
+
+def _read(examples: Examples, indices: Tensor, share: Tensor) -> Tensor:
+    """Return the inputs of a share of a batch; the rest is read by others."""
+    mine = set(share.tolist())
+    examples.pass_over([index for index in indices.tolist() if index not in mine])
+    return examples.batch(share.tolist())
 
 
 def batches(number: int, batch_size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -110,12 +137,20 @@ def steps_per_epoch(number: int, batch_size: int) -> int:
 
 
 @torch.no_grad()
-def validate(network: nn.Module, examples: Examples, criterion: WeightedLoss) -> tuple[Tensor, float, float, float]:
-    """Return the logits (N, 2), and their loss, accuracy and balanced accuracy; raises LossNotFinite."""
+def validate(
+    network: nn.Module, examples: Examples, criterion: WeightedLoss, processes: Processes = ALONE
+) -> tuple[Tensor, float, float, float]:
+    """Return the logits (N, 2), and their loss, accuracy and balanced accuracy; raises LossNotFinite.
+
+    Of several processes each computes its share of the frames, and all return the same.
+    """
     network.eval()
     order = torch.arange(len(examples.labels))
-    parts = torch.split(order, _VALIDATION_BATCH)
-    outputs = torch.cat([network(examples.batch(part.tolist())).float() for part in parts])
+    share = processes.share(order)
+    # With fewer frames than processes one is left with none; it looks at another's, whose outputs it throws away.
+    parts = torch.split(share if len(share) else order[:1], _VALIDATION_BATCH)
+    mine = torch.cat([network(examples.batch(part.tolist())).float() for part in parts])[: len(share)]
+    outputs = processes.joined(mine, len(order))
     loss = float(criterion(outputs, examples.labels, examples.weights, examples.measured))
     if not math.isfinite(loss):
         raise LossNotFinite

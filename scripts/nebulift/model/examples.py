@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.processes import ALONE, Processes
 
 # 200 kB each in float32: up to 800 MB.
 _KEPT_FEATURES = 4000
@@ -27,6 +28,9 @@ class Examples(Protocol):
     def batch(self, indices: Sequence[int]) -> Tensor:
         """Return the inputs (N, channels, height, width) at `indices`, channels last in memory."""
 
+    def pass_over(self, indices: Sequence[int]) -> None:
+        """Count reads that another process does, so that the next variants are the same whoever reads them."""
+
 
 class Previews:
     """The items of a dataset; with `half`, averaged down to half their width."""
@@ -46,18 +50,25 @@ class Previews:
             inputs = nn.functional.avg_pool2d(inputs, 2)
         return inputs.contiguous(memory_format=torch.channels_last)
 
+    def pass_over(self, indices: Sequence[int]) -> None:
+        """Count reads that another process does."""
+        self._dataset.pass_over(indices)
+
 
 class KeptFeatures:
-    """What frozen layers make of the items of a dataset, computed once; of augmented ones, of several variants."""
+    """What frozen layers make of the items of a dataset, computed once; of augmented ones, of several variants.
 
-    def __init__(self, stem: nn.Module, dataset: AstroImageDataset) -> None:
+    Each process computes its share and is sent those of the others.
+    """
+
+    def __init__(self, stem: nn.Module, dataset: AstroImageDataset, processes: Processes = ALONE) -> None:
         previews = Previews(dataset)
         self.labels, self.weights, self.measured = previews.labels, previews.weights, previews.measured
         number = len(dataset)
         variants = min(_MOST_VARIANTS, _KEPT_FEATURES // number) if dataset.augment else 1
         stem.eval()
         with torch.no_grad():
-            self._features = [[stem(previews.batch([index]))[0] for index in range(number)] for _ in range(variants)]
+            self._features = [_features_of_all(stem, previews, number, processes) for _ in range(variants)]
         self.reads = [0] * number
 
     @staticmethod
@@ -72,6 +83,11 @@ class KeptFeatures:
             chosen.append(self._features[self.reads[index] % len(self._features)][index])
             self.reads[index] += 1
         return torch.stack(chosen).contiguous(memory_format=torch.channels_last)
+
+    def pass_over(self, indices: Sequence[int]) -> None:
+        """Count reads that another process does."""
+        for index in indices:
+            self.reads[index] += 1
 
 
 class Frozen(nn.Module):
@@ -93,6 +109,18 @@ class Frozen(nn.Module):
             features = self.stem(inputs)
         logits: Tensor = self.tail(features)
         return logits
+
+
+def _features_of_all(stem: nn.Module, previews: Previews, number: int, processes: Processes) -> list[Tensor]:
+    """Return what frozen layers make of the next variant of each item, one by one."""
+    share = processes.share(torch.arange(number)).tolist()
+    mine = [stem(previews.batch([index]))[0] for index in share]
+    if processes.number == 1:
+        return mine
+    previews.pass_over(sorted({*range(number)} - {*share}))
+    # Without a share of its own one has to know the shape of the others' features all the same.
+    rows = torch.stack(mine) if mine else stem(previews.batch([0]))[:0]
+    return list(processes.joined(rows, number))
 
 
 def split_after_layer3(network: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:

@@ -14,6 +14,7 @@ from nebulift.model.epochs import EpochRow, LossNotFinite
 from nebulift.model.network import with_outputs
 from nebulift.model.phase_run import PhaseRun
 from nebulift.model.phases import Phase, plan_phases
+from nebulift.model.processes import ALONE, Processes
 from nebulift.model.unfinished import UnfinishedTraining
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ class _Fitting:
         sides: tuple[AstroImageDataset, AstroImageDataset],
         settings: "TrainingSettings",
         pretrained: bool,
+        processes: Processes,
     ) -> None:
-        self._network, self._sides, self._settings = network, sides, settings
+        self._network, self._sides, self._settings, self._processes = network, sides, settings, processes
         self._phases = plan_phases(settings.epochs, settings.learning_rate, pretrained, settings.freeze)
         self._order = torch.Generator().manual_seed(settings.seed)
         self.history: list[EpochRow] = []
@@ -67,7 +69,7 @@ class _Fitting:
 
     def run(self, unfinished: UnfinishedTraining | None, report: Callable[[str], None]) -> None:
         """Train all phases, or what is left of them; raises LossNotFinite."""
-        resumed = None if unfinished is None else unfinished.read()
+        resumed = self._processes.handed(None if unfinished is None else unfinished.read())
         first = 0
         if resumed is not None:
             first = self._go_on(resumed)
@@ -76,7 +78,7 @@ class _Fitting:
             if resumed is None and self.best is not None:
                 self._network.load_state_dict(self.best.state)
             state = None if resumed is None else resumed["run"]
-            run = PhaseRun(phase, self._network, *self._sides, self._settings, state)
+            run = PhaseRun(phase, self._network, *self._sides, self._settings, state, self._processes)
             resumed = None
             while not run.ended:
                 row, logits, spent = run.epoch(self._order)
@@ -127,21 +129,23 @@ def fit(
     pretrained: bool,
     report: Callable[[str], None],
     unfinished: UnfinishedTraining | None = None,
+    processes: Processes = ALONE,
 ) -> Fit:
     """Train `network` in place through all phases and return it as it was after its best epoch.
 
     The best epoch has the highest balanced accuracy, and of equal ones the lowest loss, on the validation frames.
     `unfinished` keeps the state after each epoch, and is gone on from where it has one. Raises TrainingFailed when no
     epoch gave a usable network. What is measured of the frames (`FrameFacts`) is learned by outputs of its own, which
-    the network loses in the end.
+    the network loses in the end. Of several processes all return the same; only the first one's `unfinished` is used.
     """
     if measured := len(train.facts[0].measured):
         with_outputs(network, len(CLASSES) + measured)
     network.to(memory_format=torch.channels_last)
-    fitting = _Fitting(network, (train, validation), settings, pretrained)
+    fitting = _Fitting(network, (train, validation), settings, pretrained, processes)
     stopped = ""
     try:
-        fitting.run(unfinished, report)
+        with processes.statistics_of_all(network):
+            fitting.run(unfinished, report)
     except LossNotFinite:
         stopped = f"training stopped in epoch {len(fitting.history) + 1}: the loss is no finite number any more"
         kept = "the best epoch so far is kept" if fitting.best else "there is no epoch to keep"

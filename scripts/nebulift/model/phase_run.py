@@ -13,6 +13,7 @@ from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.epochs import EpochRow, WeightedLoss, class_weights, steps_per_epoch, train_epoch, validate
 from nebulift.model.examples import Examples, Frozen, KeptFeatures, Previews, split_after_layer3
 from nebulift.model.phases import Phase
+from nebulift.model.processes import ALONE, Processes
 
 if TYPE_CHECKING:
     from nebulift.model.training import TrainingSettings
@@ -36,9 +37,10 @@ class PhaseRun:
         validation: AstroImageDataset,
         settings: "TrainingSettings",
         resumed: Mapping[str, Any] | None = None,
+        processes: Processes = ALONE,
     ) -> None:
-        self._phase, self._settings = phase, settings
-        self._body, trained, self._examples, self._held_out = _prepare(phase, network, train, validation)
+        self._phase, self._settings, self._processes = phase, settings, processes
+        self._body, trained, self._examples, self._held_out = _prepare(phase, network, train, validation, processes)
         self._optimizer = torch.optim.AdamW(trained, lr=phase.learning_rate, weight_decay=_WEIGHT_DECAY)
         steps = steps_per_epoch(len(train), settings.batch_size)
         _forget_within_an_epoch(self._body, steps)
@@ -73,8 +75,9 @@ class PhaseRun:
                 self._scheduler,
                 self._criterion,
                 order,
+                self._processes,
             )
-            logits, *validated = validate(self._body, self._held_out, self._criterion)
+            logits, *validated = validate(self._body, self._held_out, self._criterion, self._processes)
         rate = float(self._scheduler.get_last_lr()[0])
         row = EpochRow(0, self._phase.kind, rate, loss, share, *validated)
         self.done, self._waited = self.done + 1, self._waited + 1
@@ -103,16 +106,22 @@ class PhaseRun:
 
 
 def _prepare(
-    phase: Phase, network: nn.Module, train: AstroImageDataset, validation: AstroImageDataset
+    phase: Phase,
+    network: nn.Module,
+    train: AstroImageDataset,
+    validation: AstroImageDataset,
+    processes: Processes,
 ) -> tuple[nn.Module, list[nn.Parameter], Examples, Examples]:
     """Return what a phase runs, which of its weights it trains, and its training and validation examples."""
     if phase.kind != "frozen":
         half = phase.kind == "half"
-        return network, list(network.parameters()), Previews(train, half=half), Previews(validation, half=half)
+        body, trained = processes.trained_together(network), list(network.parameters())
+        return body, trained, Previews(train, half=half), Previews(validation, half=half)
     stem, tail = split_after_layer3(network)
+    body, trained = processes.trained_together(tail), list(tail.parameters())
     if KeptFeatures.fit_for(train):
-        return tail, list(tail.parameters()), KeptFeatures(stem, train), KeptFeatures(stem, validation)
-    return Frozen(stem, tail), list(tail.parameters()), Previews(train), Previews(validation)
+        return body, trained, KeptFeatures(stem, train, processes), KeptFeatures(stem, validation, processes)
+    return Frozen(stem, body), trained, Previews(train), Previews(validation)
 
 
 def _forget_within_an_epoch(network: nn.Module, steps: int) -> None:

@@ -6,14 +6,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from nebulift.model.checkpoint import TorchModel, save_model, save_no_model
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.description import CLASSES, ModelDescription
+from nebulift.model.epochs import steps_per_epoch
 from nebulift.model.export import check_export, export_no_model, export_onnx
 from nebulift.model.fitting import Fit, TrainingFailed, fit
 from nebulift.model.network import build_network
 from nebulift.model.onnx_file import load_onnx_model
 from nebulift.model.phases import FREEZE
+from nebulift.model.processes import ALONE, Processes
 from nebulift.model.records import trained_metrics, untrained_metrics, write_records
 from nebulift.model.reproducible import reproducible
 from nebulift.model.unfinished import UnfinishedTraining, training_key
@@ -33,7 +37,8 @@ class TrainingSettings:
     kept of the weights at first: "auto", "layer3" (and to the end) or "none". `review_weight` is how many labels of the
     rules a person's label counts for (the dataset has it with each frame, see `FrameFacts`). `threads` of None takes as
     many as torch has been given; another number sums up in another order and gives another model. `precision` of
-    "bfloat16" computes in half precision, twice as fast where the processor can, slower elsewhere.
+    "bfloat16" computes in half precision, twice as fast where the processor can, slower elsewhere. `nodes` is the
+    number of processes that share every batch, one per node (`Processes`); others give the same but for rounding.
     """
 
     weights: str = "nebulift"
@@ -47,13 +52,14 @@ class TrainingSettings:
     review_weight: float = 3.0
     threads: int | None = None
     precision: str = "float32"
+    nodes: int = 1
 
     def __post_init__(self) -> None:
         if self.freeze not in FREEZE:
             raise ValueError(f"freeze is one of {', '.join(FREEZE)}, not {self.freeze!r}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision is float32 or bfloat16, not {self.precision!r}")
-        for name, lowest in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("minimum_per_class", 1)):
+        for name, lowest in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("minimum_per_class", 1), ("nodes", 1)):
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} must be {lowest} or more, not {getattr(self, name)}")
         for name in ("learning_rate", "review_weight"):
@@ -100,6 +106,7 @@ def train(
     settings: TrainingSettings,
     output: Path,
     report: Callable[[str], None] = logger.info,
+    processes: Processes = ALONE,
 ) -> TrainingResult:
     """Train on `train`, choose the best epoch on `validation`, calibrate on it, and write all into the folder `output`.
 
@@ -107,12 +114,22 @@ def train(
     previews, settings and number of threads give the same bytes on the same kind of machine, also where training was
     killed and is called again: it goes on behind its last whole epoch. Raises ModelFileError for weights that cannot be
     used, TrainingFailed when no epoch gave a usable network.
+
+    Several `processes` call this alike; the first one reads and writes all files and reports. Another number of them
+    learns the same but for rounding, and goes on where one number was ended by another. Raises ValueError where a step
+    has fewer frames than there are processes.
     """
-    with reproducible(settings.seed, settings.threads):
-        network, weights_used = build_network(settings.weights)
+    _check_share(len(train), settings.batch_size, processes)
+    with reproducible(settings.seed, processes.threads(settings.threads)):
+        network, weights_used = _same_network(settings.weights, processes)
+        if not processes.first:
+            fitted = fit(
+                network, train, validation, settings, weights_used != "none", _say_nothing, processes=processes
+            )
+            return TrainingResult(output / "model.pth", {}, fitted)
         report(f"training on {_counts(train)}, validating on {_counts(validation)}, weights: {weights_used}")
         unfinished = UnfinishedTraining(output, training_key(settings, network, train, validation))
-        fitted = fit(network, train, validation, settings, weights_used != "none", report, unfinished)
+        fitted = fit(network, train, validation, settings, weights_used != "none", report, unfinished, processes)
         metrics = trained_metrics(train, validation, fitted, weights_used)
     description = ModelDescription(metrics["temperature"], weights_used, metrics["calls"])
     model = output / "model.pth"
@@ -133,14 +150,17 @@ def train_or_explain(
     settings: TrainingSettings,
     output: Path,
     report: Callable[[str], None] = logger.info,
+    processes: Processes = ALONE,
 ) -> TrainingResult:
     """Do as `train`, or write the same files with the reason why there is no model."""
     reason = untrainable(train_set, validation, settings)
     if reason is None:
         try:
-            return train(train_set, validation, settings, output, report)
+            return train(train_set, validation, settings, output, report, processes)
         except TrainingFailed as error:
             reason = str(error)
+    if not processes.first:
+        return TrainingResult(output / "model.pth", {}, None)
     report(f"no model: {reason}")
     metrics = untrained_metrics(train_set, validation, reason)
     model = output / "model.pth"
@@ -149,6 +169,30 @@ def train_or_explain(
     write_records(output, metrics, (), settings)
     UnfinishedTraining(output).remove()
     return TrainingResult(model, metrics, None)
+
+
+def _same_network(weights: str, processes: Processes) -> tuple[nn.Module, str]:
+    """Return the network to train and what its weights start from, as the first process finds them."""
+    if processes.number == 1:
+        return build_network(weights)
+    network, used = build_network(weights if processes.first else "none")
+    sent = processes.handed({"used": used, "state": network.state_dict()})
+    assert sent is not None
+    network.load_state_dict(sent["state"])
+    return network, sent["used"]
+
+
+def _check_share(frames: int, batch_size: int, processes: Processes) -> None:
+    fewest = frames // steps_per_epoch(frames, batch_size)
+    if fewest < processes.number:
+        raise ValueError(
+            f"train: nodes: {processes.number} cannot share the {fewest} frames of a step; raise train: batch_size"
+            f" (now {batch_size}), lower train: nodes, or grade more nights ({frames} frames train)"
+        )
+
+
+def _say_nothing(line: str) -> None:
+    """Say nothing: what one process has told need not be told again."""
 
 
 def _exported(path: Path, fitted: Fit, description: ModelDescription, validation: AstroImageDataset) -> dict[str, Any]:

@@ -73,10 +73,13 @@ class UnfinishedTraining:
 def training_key(
     settings: "TrainingSettings", network: nn.Module, train: AstroImageDataset, validation: AstroImageDataset
 ) -> str:
-    """Return a SHA-256 of all that a training's result follows from: settings, first weights, frames, versions."""
+    """Return a SHA-256 of all that a training's result follows from: settings, first weights, frames, versions.
+
+    The number of nodes is no part of it, nor is what follows from it, how many threads each process has.
+    """
     told = {
-        "settings": asdict(settings),
-        "threads": torch.get_num_threads(),
+        "settings": {name: value for name, value in asdict(settings).items() if name != "nodes"},
+        "threads": settings.threads or torch.get_num_threads(),
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability()],
         "versions": [PREVIEW_VERSION, np.__version__, *(version(name) for name in ("torch", "torchvision"))],
         "frames": [dataset.fingerprint() for dataset in (train, validation)],

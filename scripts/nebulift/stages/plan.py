@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nebulift.config import ConfigError
+from nebulift.files import read_exactly
 from nebulift.frames.listing import FRAME_SUFFIXES, ListedFrame, list_frames
 from nebulift.model.registry import RegistryError, promoted_model
 from nebulift.sorting.journal import JournalError, moved_frames
@@ -28,8 +29,13 @@ def plan_night(
         moved = dict(moved_frames(sorted_folder))
         # Snakemake removes a folder that it finds empty, so a night whose frames were all moved may be gone.
         listed = [] if moved and not folder.exists() else list_frames(folder, night["pattern"], night["recursive"])
+        if night["frames_file"] is not None:
+            key = f"nights: {name}: frames_file"
+            named = set(read_exactly(Path(night["frames_file"]).expanduser()).split("\n"))
+            listed = [frame for frame in listed if frame.name in named]
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{key}: {error.filename}: no such folder") from error
+        what = "file" if key.endswith("_file") else "folder"
+        raise ConfigError(f"{key}: {error.filename}: no such {what}") from error
     except JournalError as error:
         raise ConfigError(f"sort: destination: {error}") from error
     except PermissionError as error:
@@ -50,6 +56,11 @@ def plan_night(
             f" {', '.join(FRAME_SUFFIXES[:3])} or another suffix that can be read"
         )
     return [frames[frame] for frame in sorted(frames)]
+
+
+def night_name(text: str) -> str:
+    """Return a text, such as the name of a folder, as the name of a night: without what cannot be in one."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).lstrip("._+-") or "night"
 
 
 def ready_model(section: Mapping[str, Any]) -> str | None:

@@ -3,16 +3,31 @@
 from pathlib import Path
 
 from nebulift.model.dataset import AstroImageDataset, FrameFacts
-from nebulift.model.training import TrainingSettings, train_or_explain
+from nebulift.model.processes import ALONE, Processes
+from nebulift.model.training import TrainingResult, TrainingSettings, train_or_explain
+from nebulift.stages.train_on_nodes import train_on_nodes
 from nebulift.tables import Row, read_table
 
 _CLASS = {"contaminated": 0, "clean": 1}
 
 
 def train_model(dataset: Path, output: Path, settings: TrainingSettings) -> None:
-    """Train on the table dataset.tsv; write the model in both forms and what is known of it into `output`."""
+    """Train on the table dataset.tsv; write the model in both forms and what is known of it into `output`.
+
+    With more than one node in `settings`, by a process on each (see `train_on_nodes`).
+    """
+    if settings.nodes > 1:
+        train_on_nodes(dataset, output, settings)
+    else:
+        train_in_process(dataset, output, settings)
+
+
+def train_in_process(
+    dataset: Path, output: Path, settings: TrainingSettings, processes: Processes = ALONE
+) -> TrainingResult:
+    """Do so in this process, alone or as one of several that all call this."""
     train = load_split(dataset, "train", augment=True, seed=settings.seed, review_weight=settings.review_weight)
-    train_or_explain(train, load_split(dataset, "val"), settings, output)
+    return train_or_explain(train, load_split(dataset, "val"), settings, output, processes=processes)
 
 
 def load_split(

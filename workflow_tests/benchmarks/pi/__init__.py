@@ -1,0 +1,1 @@
+"""What a Raspberry Pi would need, estimated from what this machine needs."""
