@@ -26,6 +26,8 @@ rule label_night:
         "../envs/scoring.yaml"
     params:
         settings=lookup("label", within=config),
+        # Raised when the columns of the table change.
+        table_version=2,
     message:
         "Labelling {wildcards.night}"
     script:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.network import Head, Inputs
 
 # 200 kB each in float32: up to 800 MB.
 _KEPT_FEATURES = 4000
@@ -24,8 +25,8 @@ class Examples(Protocol):
     measured: Tensor
     reads: list[int]
 
-    def batch(self, indices: Sequence[int]) -> Tensor:
-        """Return the inputs (N, channels, height, width) at `indices`, channels last in memory."""
+    def batch(self, indices: Sequence[int]) -> Inputs:
+        """Return the inputs at `indices`: (N, channels, height, width), channels last in memory, and the context."""
 
 
 class Previews:
@@ -39,12 +40,13 @@ class Previews:
         self._dataset = dataset
         self._half = half
 
-    def batch(self, indices: Sequence[int]) -> Tensor:
+    def batch(self, indices: Sequence[int]) -> Inputs:
         """Return the inputs at `indices`."""
-        inputs = torch.stack([self._dataset[index][0] for index in indices])
+        previews, contexts = zip(*(self._dataset.input(index) for index in indices), strict=True)
+        inputs = torch.stack(previews)
         if self._half:
             inputs = nn.functional.avg_pool2d(inputs, 2)
-        return inputs.contiguous(memory_format=torch.channels_last)
+        return inputs.contiguous(memory_format=torch.channels_last), torch.stack(contexts)
 
 
 class KeptFeatures:
@@ -57,7 +59,7 @@ class KeptFeatures:
         variants = min(_MOST_VARIANTS, _KEPT_FEATURES // number) if dataset.augment else 1
         stem.eval()
         with torch.no_grad():
-            self._features = [[stem(previews.batch([index]))[0] for index in range(number)] for _ in range(variants)]
+            self._features = [[_kept(stem, previews, index) for index in range(number)] for _ in range(variants)]
         self.reads = [0] * number
 
     @staticmethod
@@ -65,19 +67,26 @@ class KeptFeatures:
         """Say whether the features of a dataset of this size are kept at all."""
         return len(dataset) <= _KEPT_FEATURES
 
-    def batch(self, indices: Sequence[int]) -> Tensor:
-        """Return the features at `indices`, the variants in turn."""
+    def batch(self, indices: Sequence[int]) -> Inputs:
+        """Return the features at `indices`, the variants in turn, and the context."""
         chosen = []
         for index in indices:
             chosen.append(self._features[self.reads[index] % len(self._features)][index])
             self.reads[index] += 1
-        return torch.stack(chosen).contiguous(memory_format=torch.channels_last)
+        features, contexts = zip(*chosen, strict=True)
+        return torch.stack(features).contiguous(memory_format=torch.channels_last), torch.stack(contexts)
+
+
+def _kept(stem: nn.Module, examples: Previews, index: int) -> Inputs:
+    """Return what the stem makes of one example, and its context."""
+    previews, contexts = examples.batch([index])
+    return stem(previews)[0], contexts[0]
 
 
 class Frozen(nn.Module):
     """Layers that stay as they are, before others that are trained."""
 
-    def __init__(self, stem: nn.Module, tail: nn.Module) -> None:
+    def __init__(self, stem: nn.Module, tail: Head) -> None:
         super().__init__()
         self.stem, self.tail = stem, tail
 
@@ -87,16 +96,10 @@ class Frozen(nn.Module):
         self.stem.eval()
         return self
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Return the logits (N, 2)."""
+        previews, context = inputs
         with torch.no_grad():
-            features = self.stem(inputs)
-        logits: Tensor = self.tail(features)
+            features = self.stem(previews)
+        logits: Tensor = self.tail((features, context))
         return logits
-
-
-def split_after_layer3(network: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return the layers of a ResNet up to layer3, and those after it; both share the network's weights."""
-    parts = dict(network.named_children())
-    stem = [parts[name] for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")]
-    return nn.Sequential(*stem), nn.Sequential(parts["layer4"], parts["avgpool"], nn.Flatten(1), parts["fc"])

@@ -11,7 +11,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.epochs import EpochRow, WeightedLoss, class_weights, steps_per_epoch, train_epoch, validate
-from nebulift.model.examples import Examples, Frozen, KeptFeatures, Previews, split_after_layer3
+from nebulift.model.examples import Examples, Frozen, KeptFeatures, Previews
+from nebulift.model.network import NightNetwork
 from nebulift.model.phases import Phase
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class PhaseRun:
     def __init__(
         self,
         phase: Phase,
-        network: nn.Module,
+        network: NightNetwork,
         train: AstroImageDataset,
         validation: AstroImageDataset,
         settings: "TrainingSettings",
@@ -103,13 +104,13 @@ class PhaseRun:
 
 
 def _prepare(
-    phase: Phase, network: nn.Module, train: AstroImageDataset, validation: AstroImageDataset
+    phase: Phase, network: NightNetwork, train: AstroImageDataset, validation: AstroImageDataset
 ) -> tuple[nn.Module, list[nn.Parameter], Examples, Examples]:
     """Return what a phase runs, which of its weights it trains, and its training and validation examples."""
     if phase.kind != "frozen":
         half = phase.kind == "half"
         return network, list(network.parameters()), Previews(train, half=half), Previews(validation, half=half)
-    stem, tail = split_after_layer3(network)
+    stem, tail = network.stem(), network.tail()
     if KeptFeatures.fit_for(train):
         return tail, list(tail.parameters()), KeptFeatures(stem, train), KeptFeatures(stem, validation)
     return Frozen(stem, tail), list(tail.parameters()), Previews(train), Previews(validation)

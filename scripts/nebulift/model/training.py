@@ -157,7 +157,8 @@ def _exported(path: Path, fitted: Fit, description: ModelDescription, validation
     Raises TrainingFailed where they are not the same but for rounding.
     """
     export_onnx(path, fitted.network, description)
-    inputs = [validation[index][0].numpy() for index in range(min(len(validation), _MOST_FRAMES_CHECKED))]
+    number = min(len(validation), _MOST_FRAMES_CHECKED)
+    inputs = [(preview.numpy(), context.numpy()) for preview, context in map(validation.input, range(number))]
     check = check_export(load_onnx_model(path), TorchModel(fitted.network, description), inputs)
     if check.largest_difference_of_logits > _LARGEST_DIFFERENCE:
         raise TrainingFailed(

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import nebulift
 from nebulift.dataset.audit import audit_labels, too_few_to_audit
+from nebulift.dataset.context import of_preview, read_context, write_context
 from nebulift.dataset.description import SIDES, describe
 from nebulift.dataset.folders import check_links, clear_links, link_frames
 from nebulift.dataset.preview import PREVIEW_VERSION, read_preview
-from nebulift.dataset.preview_features import against_the_night, preview_features
 from nebulift.dataset.splits import MARGIN, REVIEW, TRAIN, SplitRule, split_night
+from nebulift.dataset.version import CONTEXT_VERSION
 from nebulift.files import write_text
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, UNREADABLE
 from nebulift.scoring.version import SCORER_VERSION
+from nebulift.stages.contexts import contexts_of
 from nebulift.tables import Row, read_table, write_table
 
 __all__ = ["SIDES", "dataset_rows", "materialise_dataset"]
@@ -58,18 +59,21 @@ def materialise_dataset(
 def dataset_rows(labels: Sequence[Row], previews: Path, rule: SplitRule) -> list[Row]:
     """Return the rows of the dataset, review frames and those of the margins included, unreadable ones never."""
     rows = []
-    usable = (row for row in labels if row["label"] != UNREADABLE)
+    usable = [row for row in labels if row["label"] != UNREADABLE]
     for night, members in itertools.groupby(usable, key=lambda row: row["night"]):
         frames = list(members)
+        paths = [previews / night / row["preview"] for row in frames]
+        contexts = contexts_of(frames, map(read_preview, paths))
         placements = split_night(night, [row["frame"] for row in frames], [row["date_obs"] for row in frames], rule)
-        for row, placement in zip(frames, placements, strict=True):
+        for row, placement, path, context in zip(frames, placements, paths, contexts, strict=True):
             side = placement.side if row["label"] in (CLEAN, CONTAMINATED) else REVIEW
             rows.append(
                 {column: row[column] for column in _TAKEN_OVER}
                 | {
                     "split": side,
                     "block": placement.block,
-                    "preview_path": str(previews / night / row["preview"]),
+                    "preview_path": str(path),
+                    "context": write_context(context),
                     "link": _link(side, row),
                 }
             )
@@ -89,9 +93,9 @@ def audited(rows: Sequence[Row]) -> tuple[list[Row], str]:
         logger.info("%s", too_few)
         return [], too_few
     found = []
-    for suspicion in audit_labels(
-        _features(labelled), labels, blocks, [r["label_source"] == "human" for r in labelled]
-    ):
+    # Without the checks' qualities: labels are made of these, errors included.
+    features = np.stack([of_preview(read_context(row["context"])) for row in labelled])
+    for suspicion in audit_labels(features, labels, blocks, [r["label_source"] == "human" for r in labelled]):
         row = labelled[suspicion.index]
         if row["split"] == TRAIN:
             row |= {"split": REVIEW, "link": "/".join((REVIEW, AUDIT_FOLDER, row["night"], row["frame"]))}
@@ -102,15 +106,6 @@ def audited(rows: Sequence[Row]) -> tuple[list[Row], str]:
     if found:
         logger.warning("%d labels are suspected to be wrong; review them first: audit.tsv", len(found))
     return found, ""
-
-
-def _features(rows: Sequence[Row]) -> NDArray[np.float64]:
-    """Return the features of the previews of the rows, each against its night."""
-    features = np.stack([preview_features(read_preview(Path(row["preview_path"]))) for row in rows])
-    nights = np.array([row["night"] for row in rows])
-    for night in np.unique(nights):
-        features[nights == night] = against_the_night(features[nights == night])
-    return features
 
 
 def _link(side: str, row: Row) -> str:
@@ -128,5 +123,6 @@ def _description(rows: Sequence[Row], rule: SplitRule, thresholds: Mapping[str, 
             "nebulift": nebulift.__version__,
             "scorer": SCORER_VERSION,
             "preview": PREVIEW_VERSION,
+            "context": CONTEXT_VERSION,
         },
     }

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nebulift.dataset.context import read_context
 from nebulift.model.dataset import AstroImageDataset, FrameFacts
 from nebulift.model.training import TrainingSettings, train_or_explain
 from nebulift.tables import Row, read_table
@@ -31,7 +32,8 @@ def load_split(
 
 def _facts(row: Row, review_weight: float) -> FrameFacts:
     # A person's note may hold anything, also what looks like a reason.
+    context = read_context(row["context"])
     if row["label_source"] == "human":
-        return FrameFacts(row["night"], ("human",), review_weight)
+        return FrameFacts(row["night"], ("human",), review_weight, context=context)
     words = dict.fromkeys(reason.partition(":")[0] for reason in row["reasons"].split("; "))
-    return FrameFacts(row["night"], tuple(filter(None, words)) or ("none",))
+    return FrameFacts(row["night"], tuple(filter(None, words)) or ("none",), context=context)
