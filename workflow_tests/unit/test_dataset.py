@@ -10,15 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nebulift
+from nebulift.dataset.context import alone
 from nebulift.dataset.description import describe, fingerprint
 from nebulift.dataset.folders import ForeignFileError, clear_links, link_frames
 from nebulift.dataset.leaks import leaks
 from nebulift.dataset.splits import SplitRule
+from nebulift.stages import dataset as stage
 from nebulift.stages.dataset import dataset_rows, materialise_dataset
 from nebulift.tables import Row, TableError, columns, read_table, write_table
 from unit.builders import label_row
 
 THRESHOLDS = {"clean_threshold": 0.7, "contaminated_threshold": 0.3}
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are no previews here, so nothing is told of them."""
+    monkeypatch.setattr(stage, "contexts_of", lambda rows, _: alone(len(rows)))
 
 
 def night(name: str, frames: int = 30, **changes: Any) -> list[Row]:
@@ -160,6 +168,7 @@ def test_a_frame_on_the_wrong_side_is_a_leak(
             "split": side,
             "block": f"{night}/{block}",
             "preview_path": "none",
+            "context": "",
         }
         for number, (side, (night, block, date)) in enumerate((("train", trains), ("val", validates)))
     ]
@@ -205,9 +214,10 @@ def test_the_fingerprint_changes_with_what_is_trained_on_and_nothing_else(tmp_pa
         changed(train, label_source="human"),
         changed(train, split="val"),
         changed(train, frame="other.fits"),
+        changed(train, context="[1]"),
         fingerprint(rows[:train] + rows[train + 1 :]),
     }
-    assert len(others | {first}) == 8
+    assert len(others | {first}) == 9
 
 
 def test_the_description_counts_what_is_there(tmp_path: Path) -> None:

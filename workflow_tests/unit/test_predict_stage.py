@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nebulift.labels.decision import DecisionPolicy
 from nebulift.labels.risk import count_calls, frames_needed
@@ -35,8 +37,9 @@ class FakeModel:
         self.loaded.append(path)
         return self
 
-    def predict(self, previews: Sequence[Path]) -> list[float]:
+    def predict(self, previews: Sequence[Path], contexts: NDArray[np.float32]) -> list[float]:
         self.asked += previews
+        self.told = contexts
         return list(self.p_clean)
 
 

@@ -41,7 +41,12 @@ def materialise_dataset(
     `audit`, labels of the rules that frames looking alike contradict leave training for review/_label_audit; those
     that validate stay, because the figures would be flattered without them, and are listed like the others.
     """
-    rows = dataset_rows(read_table(labels, "labels"), previews, rule)
+    graded = read_table(labels, "labels")
+    rows = dataset_rows(graded, previews, rule)
+    readable = [row for row in graded if row["label"] != UNREADABLE]
+    told = contexts_of(readable, (read_preview(Path(row["preview_path"])) for row in rows))
+    for row, context in zip(rows, told, strict=True):
+        row["context"] = write_context(context)
     suspected, skipped = audited(rows) if audit else ([], "not asked for")
     for side in SIDES:
         check_links(folder / side)
@@ -57,23 +62,24 @@ def materialise_dataset(
 
 
 def dataset_rows(labels: Sequence[Row], previews: Path, rule: SplitRule) -> list[Row]:
-    """Return the rows of the dataset, review frames and those of the margins included, unreadable ones never."""
+    """Return the rows of the dataset, review frames and those of the margins included, unreadable ones never.
+
+    Their contexts are still empty.
+    """
     rows = []
     usable = [row for row in labels if row["label"] != UNREADABLE]
     for night, members in itertools.groupby(usable, key=lambda row: row["night"]):
         frames = list(members)
-        paths = [previews / night / row["preview"] for row in frames]
-        contexts = contexts_of(frames, map(read_preview, paths))
         placements = split_night(night, [row["frame"] for row in frames], [row["date_obs"] for row in frames], rule)
-        for row, placement, path, context in zip(frames, placements, paths, contexts, strict=True):
+        for row, placement in zip(frames, placements, strict=True):
             side = placement.side if row["label"] in (CLEAN, CONTAMINATED) else REVIEW
             rows.append(
                 {column: row[column] for column in _TAKEN_OVER}
                 | {
                     "split": side,
                     "block": placement.block,
-                    "preview_path": str(path),
-                    "context": write_context(context),
+                    "preview_path": str(previews / night / row["preview"]),
+                    "context": "",
                     "link": _link(side, row),
                 }
             )

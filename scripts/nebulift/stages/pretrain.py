@@ -112,7 +112,7 @@ def _card(
             "# The weights that training starts from",
             "",
             "A ResNet18 for Nebulift's three-channel previews and what the night tells of each frame, in half",
-            "precision, to be trained further on real frames (`train: weights: nebulift`). Not meant to decide by itself.",
+            "precision, to be trained further on real frames (`train: weights: nebulift`).",
             "",
             f"- made by: nebulift pretrain --frames {made_up.frames} --seed {made_up.seed} --width-px "
             f"{made_up.width_px} --height-px {made_up.height_px} --epochs {settings.epochs} --batch-size "

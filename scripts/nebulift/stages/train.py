@@ -32,7 +32,7 @@ def load_split(
 
 def _facts(row: Row, review_weight: float) -> FrameFacts:
     # A person's note may hold anything, also what looks like a reason.
-    context = read_context(row["context"])
+    context = read_context(row["context"]) if row["context"] else None
     if row["label_source"] == "human":
         return FrameFacts(row["night"], ("human",), review_weight, context=context)
     words = dict.fromkeys(reason.partition(":")[0] for reason in row["reasons"].split("; "))
