@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nebulift
@@ -103,6 +103,7 @@ def test_a_night_more_moves_no_frame_of_another(tmp_path: Path) -> None:
         assert dataset_rows([*second, *first], tmp_path, rule)[len(second) :] == alone
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 29)))
 def test_a_changed_label_moves_no_other_frame(changed: set[int]) -> None:
     rows = night("2024-09-09")
@@ -125,6 +126,7 @@ def test_neighbours_are_never_on_both_sides(tmp_path: Path) -> None:
     assert all(not {"train", "val"} <= found for found in sides.values())
 
 
+@settings(deadline=None)
 @given(
     st.floats(0, 5),
     st.floats(0.05, 0.5),

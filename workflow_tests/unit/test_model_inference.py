@@ -18,7 +18,9 @@ from nebulift.model.network import new_network
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return new_network()
+    network = new_network()
+    torch.nn.init.normal_(network.fc.weight, std=0.05)
+    return network
 
 
 @pytest.fixture(scope="module")

@@ -99,6 +99,10 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
             self.reads[index] += 1
         return torch.from_numpy(network_input(preview)), torch.from_numpy(context)
 
+    def contexts(self) -> Tensor:
+        """Return the contexts (N, CONTEXT_SIZE) of all items."""
+        return torch.from_numpy(np.stack(self._contexts))
+
     def fingerprint(self) -> str:
         """Return a SHA-256 of what is learned from: previews, labels and how they vary, in their order."""
         learned = [[facts.weight, *facts.measured] for facts in self.facts]

@@ -52,6 +52,8 @@ class NightNetwork(ResNet):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(BasicBlock, [2, 2, 2, 2])
         self.fc = nn.Linear(self.fc.in_features + CONTEXT_SIZE, len(CLASSES))
+        # Nothing is known of contexts yet: see `context_start`.
+        nn.init.zeros_(self.fc.weight[:, -CONTEXT_SIZE:])
 
     def stem(self) -> nn.Sequential:
         """Return the layers up to layer3; they share the network's weights."""

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nebulift.model.checkpoint import TorchModel, save_model, save_no_model
+from nebulift.model.context_start import knows_contexts, learn_contexts
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.description import CLASSES, ModelDescription
+from nebulift.model.epochs import class_weights
+from nebulift.model.examples import Previews
 from nebulift.model.export import check_export, export_no_model, export_onnx
 from nebulift.model.fitting import Fit, TrainingFailed, fit
 from nebulift.model.network import build_network
@@ -111,6 +114,10 @@ def train(
     with reproducible(settings.seed, settings.threads):
         network, weights_used = build_network(settings.weights)
         report(f"training on {_counts(train)}, validating on {_counts(validation)}, weights: {weights_used}")
+        if not knows_contexts(network):
+            examples = Previews(train)
+            balanced = class_weights(examples.labels, examples.weights)[examples.labels] * examples.weights
+            learn_contexts(network, train.contexts(), examples.labels, balanced)
         unfinished = UnfinishedTraining(output, training_key(settings, network, train, validation))
         fitted = fit(network, train, validation, settings, weights_used != "none", report, unfinished)
         metrics = trained_metrics(train, validation, fitted, weights_used)
