@@ -1,11 +1,14 @@
 """Training: labelled previews become a model, and everything that is known about it."""
 
 import logging
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nebulift.files import replacing
 from nebulift.model.checkpoint import TorchModel, save_model, save_no_model
 from nebulift.model.context_start import knows_contexts, learn_contexts
 from nebulift.model.dataset import AstroImageDataset
@@ -17,6 +20,7 @@ from nebulift.model.fitting import Fit, TrainingFailed, fit
 from nebulift.model.network import build_network
 from nebulift.model.onnx_file import load_onnx_model
 from nebulift.model.phases import FREEZE
+from nebulift.model.quantized import export_quantized
 from nebulift.model.records import trained_metrics, untrained_metrics, write_records
 from nebulift.model.reproducible import reproducible
 from nebulift.model.unfinished import UnfinishedTraining, training_key
@@ -25,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _MOST_FRAMES_CHECKED = 200
 _LARGEST_DIFFERENCE = 1e-3
+_MOST_FRAMES_SEEN = 64
+_LARGEST_SHARE_OF_OTHER_CLASS = 0.001
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class TrainingSettings:
     kept of the weights at first: "auto", "layer3" (and to the end) or "none". `review_weight` is how many labels of the
     rules a person's label counts for (the dataset has it with each frame, see `FrameFacts`). `threads` of None takes as
     many as torch has been given; another number sums up in another order and gives another model. `precision` of
-    "bfloat16" computes in half precision, twice as fast where the processor can, slower elsewhere.
+    "bfloat16" computes in half precision, twice as fast where the processor can, slower elsewhere. With `int8`
+    model.onnx is in 8-bit integers, unless it then decides otherwise on more than a thousandth of the validation frames.
     """
 
     weights: str = "nebulift"
@@ -50,6 +57,7 @@ class TrainingSettings:
     review_weight: float = 3.0
     threads: int | None = None
     precision: str = "float32"
+    int8: bool = False
 
     def __post_init__(self) -> None:
         if self.freeze not in FREEZE:
@@ -125,6 +133,8 @@ def train(
     model = output / "model.pth"
     save_model(model, fitted.network, description)
     metrics["onnx"] = _exported(output / "model.onnx", fitted, description, validation)
+    if settings.int8:
+        metrics["onnx"]["int8"] = _quantized(output / "model.onnx", train, validation, report)
     write_records(output, metrics, fitted.history, settings)
     unfinished.remove()
     report(
@@ -173,6 +183,29 @@ def _exported(path: Path, fitted: Fit, description: ModelDescription, validation
             f" {check.largest_difference_of_logits:.3g}); please report this with your versions"
         )
     return asdict(check)
+
+
+def _quantized(
+    path: Path, train: AstroImageDataset, validation: AstroImageDataset, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Put a model in 8-bit integers in the place of `path`, if it decides alike; return how their answers differ."""
+    inputs, seen = (
+        [(preview.numpy(), context.numpy()) for preview, context in map(side.input, range(min(len(side), most)))]
+        for side, most in ((validation, _MOST_FRAMES_CHECKED), (train, _MOST_FRAMES_SEEN))
+    )
+    with tempfile.TemporaryDirectory(prefix="nebulift-") as folder:
+        quantized = Path(folder) / "model.onnx"
+        export_quantized(quantized, path, seen)
+        check = check_export(load_onnx_model(quantized), load_onnx_model(path), inputs)
+        used = check.other_class <= _LARGEST_SHARE_OF_OTHER_CLASS * check.frames
+        if used:
+            with replacing(path) as temporary:
+                shutil.copyfile(quantized, temporary)
+    report(
+        f"model.onnx is {'' if used else 'not '}in 8-bit integers: of {check.frames} validation frames"
+        f" {check.other_class} would be decided otherwise"
+    )
+    return {"used": used, **asdict(check)}
 
 
 def _counts(dataset: AstroImageDataset) -> str:

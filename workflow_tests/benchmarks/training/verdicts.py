@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.accuracy.limits import label_settings
 from benchmarks.accuracy.real_frames import APART, night_of
@@ -221,9 +222,7 @@ def _if(targets: bool, target: float) -> float | None:
     return target if targets else None
 
 
-def _asked(
-    records: Sequence[Record],
-) -> tuple["np.ndarray[tuple[int], np.dtype[np.int64]]", "np.ndarray[tuple[int], np.dtype[np.float64]]"]:
+def _asked(records: Sequence[Record]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the true labels (1 clean) and the model's probabilities of the frames that it was asked about."""
     asked = [r for r in records if r["p_clean"] is not None]
     return np.array([int(r["truth"] == CLEAN) for r in asked]), np.array([r["p_clean"] for r in asked])
