@@ -43,7 +43,7 @@ class TrainingSettings:
     rules a person's label counts for (the dataset has it with each frame, see `FrameFacts`). `threads` of None takes as
     many as torch has been given; another number sums up in another order and gives another model. `precision` of
     "bfloat16" computes in half precision, twice as fast where the processor can, slower elsewhere. With `int8`
-    model.onnx is in 8-bit integers, unless it then decides otherwise on more than a thousandth of the validation frames.
+    model.onnx is in 8-bit integers, unless it then decides otherwise on over a thousandth of the validation frames.
     """
 
     weights: str = "nebulift"
