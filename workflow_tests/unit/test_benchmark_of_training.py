@@ -27,7 +27,8 @@ def test_the_gain_is_that_of_pairs_of_the_same_seed() -> None:
 def decided(truth: str, rules: str, p_clean: float, decision: str, **other: Any) -> Record:
     return {
         "kind": "simulated", "night": "n", "frame": "f", "truth": truth, "rules": rules, "p_clean": p_clean,
-        "decision": decision, "decided_by": "cv", "artifacts": "none", "note": "", "flipped": 0.0, **other,
+        "decision": decision, "by_probability": decision, "decided_by": "cv",
+        "artifacts": "none", "note": "", "flipped": 0.0, **other,
     }  # fmt: skip
 
 

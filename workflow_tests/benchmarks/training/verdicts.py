@@ -19,7 +19,7 @@ from benchmarks.training.records import Plan, Record
 from nebulift.config import complete_config
 from nebulift.dataset.splits import SplitRule
 from nebulift.frames.listing import ListedFrame
-from nebulift.labels.decision import DecisionPolicy
+from nebulift.labels.decision import DecisionPolicy, decide
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, REVIEW
 from nebulift.model.calibration import expected_calibration_error
 from nebulift.model.metrics import area_under_curve
@@ -155,6 +155,7 @@ def _record(kind: str, night: str, label: Row, decided: Row, truth: str) -> Reco
         "decision": decided["decision"],
         "decided_by": decided["decided_by"],
         "reasons": decided["reasons"],
+        "by_probability": decide(label, decided["p_clean"], DecisionPolicy(risk=1)).decision,
     }
 
 
@@ -182,6 +183,7 @@ def _on(records: Sequence[Record], flipped: Sequence[Record], targets: bool = Tr
     by_rules = [r for r in records if r["rules"] != REVIEW]
     left = [r for r in records if r["rules"] == REVIEW]
     settled = [r for r in left if r["decision"] != REVIEW]
+    freely = [r for r in left if r["by_probability"] != REVIEW]
     model_right = int(np.sum((p_clean >= 0.5) == labels))
     rates = [
         Rate("decisions right", sum(r["decision"] == r["truth"] for r in decided), len(decided), _if(targets, 0.97)),
@@ -191,6 +193,8 @@ def _on(records: Sequence[Record], flipped: Sequence[Record], targets: bool = Tr
         Rate("model alone: right", model_right, len(labels)),
         Rate("of what the rules left open, settled", len(settled), len(left), _if(targets, 0.85)),
         Rate("of these, right", sum(r["decision"] == r["truth"] for r in settled), len(settled), _if(targets, 0.97)),
+        Rate("the same without a promise (predict: risk: 1), settled", len(freely), len(left)),
+        Rate("of these, right, without a promise", sum(r["by_probability"] == r["truth"] for r in freely), len(freely)),
         Rate(
             "model alone, of what the rules left open: right",
             sum((r["p_clean"] >= 0.5) == (r["truth"] == CLEAN) for r in left if r["p_clean"] is not None),
