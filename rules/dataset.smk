@@ -35,7 +35,7 @@ rule dataset:
         contaminated_threshold=lookup("label/contaminated_threshold", within=config),
         results=subpath(input.labels, parent=True),
         # Raised when the columns of the table change.
-        table_version=2,
+        table_version=3,
     message:
         "Laying out the dataset"
     script:

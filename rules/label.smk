@@ -26,6 +26,8 @@ rule label_night:
     params:
         settings=lookup("label", within=config),
         reviews=reviews_of_night,
+        # Raised when the columns of the table change.
+        table_version=2,
     message:
         "Labelling {wildcards.night}"
     script:

@@ -182,6 +182,7 @@ def label_row(frame: str = "a.fits", label: str = "clean", **changes: Any) -> Ro
         "label_source": "cv",
         "cv_label": label,
         "reasons": "" if label == "clean" else "cloud: star count ratio 0.2 < 0.4",
+        "qualities": json.dumps({"star_count_ratio": 0.95 if label == "clean" else 0.1}),
         "date_obs": "2024-09-09T21:00:00.000",
         "group": "M 31 | L | 60 s | Camera | 1000x800",
         "group_frames": 10,

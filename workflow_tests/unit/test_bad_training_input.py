@@ -20,7 +20,7 @@ from nebulift.model.training import train, train_or_explain
 from nebulift.model.unfinished import FILE
 from nebulift.stages.train import train_model
 from nebulift.tables import columns, write_table
-from unit.test_model_training import ALL_FILES, previews, settings
+from unit.labelled_pictures import ALL_FILES, previews, settings
 
 
 def dataset(folder: Path, *frames: tuple[str, str]) -> Path:

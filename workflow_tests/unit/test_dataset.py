@@ -6,19 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nebulift
+from nebulift.dataset.context import alone
 from nebulift.dataset.description import describe, fingerprint
 from nebulift.dataset.folders import ForeignFileError, clear_links, link_frames
 from nebulift.dataset.leaks import leaks
 from nebulift.dataset.splits import SplitRule
+from nebulift.stages import dataset as stage
 from nebulift.stages.dataset import dataset_rows, materialise_dataset
 from nebulift.tables import Row, TableError, columns, read_table, write_table
 from unit.builders import label_row
 
 THRESHOLDS = {"clean_threshold": 0.7, "contaminated_threshold": 0.3}
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are no previews here, so nothing is told of them."""
+    monkeypatch.setattr(stage, "contexts_of", lambda rows, _: alone(len(rows)))
 
 
 def night(name: str, frames: int = 30, **changes: Any) -> list[Row]:
@@ -95,6 +103,7 @@ def test_a_night_more_moves_no_frame_of_another(tmp_path: Path) -> None:
         assert dataset_rows([*second, *first], tmp_path, rule)[len(second) :] == alone
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 29)))
 def test_a_changed_label_moves_no_other_frame(changed: set[int]) -> None:
     rows = night("2024-09-09")
@@ -117,6 +126,7 @@ def test_neighbours_are_never_on_both_sides(tmp_path: Path) -> None:
     assert all(not {"train", "val"} <= found for found in sides.values())
 
 
+@settings(deadline=None)
 @given(
     st.floats(0, 5),
     st.floats(0.05, 0.5),
@@ -160,6 +170,7 @@ def test_a_frame_on_the_wrong_side_is_a_leak(
             "split": side,
             "block": f"{night}/{block}",
             "preview_path": "none",
+            "context": "",
         }
         for number, (side, (night, block, date)) in enumerate((("train", trains), ("val", validates)))
     ]
@@ -205,9 +216,10 @@ def test_the_fingerprint_changes_with_what_is_trained_on_and_nothing_else(tmp_pa
         changed(train, label_source="human"),
         changed(train, split="val"),
         changed(train, frame="other.fits"),
+        changed(train, context="[1]"),
         fingerprint(rows[:train] + rows[train + 1 :]),
     }
-    assert len(others | {first}) == 8
+    assert len(others | {first}) == 9
 
 
 def test_the_description_counts_what_is_there(tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_a_truncated_model_is_refused(tmp_path: Path, network: nn.Module, share:
     [
         (lambda content: content.update(preview_version=999), "previews of version 999.*train again"),
         (lambda content: content.update(version=2), "model file of version 2"),
+        (lambda content: content.update(architecture="resnet18"), r"network of another form \(resnet18\).*train again"),
         (lambda content: content.pop("format"), "not a model written by Nebulift"),
         (lambda content: content["state_dict"].pop("fc.bias"), "incomplete or damaged"),
         (lambda content: content.update(temperature=float("nan")), "incomplete or damaged"),

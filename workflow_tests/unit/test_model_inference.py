@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from nebulift.dataset.context import alone
 from nebulift.dataset.preview import write_preview
 from nebulift.model.checkpoint import NoModel, save_model, save_no_model
 from nebulift.model.description import ModelDescription
@@ -17,7 +18,9 @@ from nebulift.model.network import new_network
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return new_network()
+    network = new_network()
+    torch.nn.init.normal_(network.fc.weight, std=0.05)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,14 @@ def test_a_frame_is_judged_alike_in_any_company(tmp_path: Path, network: nn.Modu
     assert len(set(together.round(6))) == 5
     np.testing.assert_allclose(judge.predict(paths[::-1], batch_size=2)[::-1], together, atol=1e-5)
     np.testing.assert_allclose(judge.predict(paths[3:4]), together[3:4], atol=1e-5)
+
+
+def test_what_the_night_tells_of_a_frame_counts(tmp_path: Path, network: nn.Module, paths: list[Path]) -> None:
+    judge = predictor(tmp_path, network)
+    told = alone(5)
+    told[1] = 1.0
+    changed = judge.predict(paths, told, batch_size=2) != judge.predict(paths, batch_size=2)
+    assert changed.tolist() == [False, True, False, False, False]
 
 
 def test_the_temperature_divides_the_logits(tmp_path: Path, network: nn.Module, paths: list[Path]) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torchvision.models import ResNet18_Weights, resnet18
 
+from nebulift.dataset.context import CONTEXT_SIZE
 from nebulift.model import network as network_module
 from nebulift.model.checkpoint import ModelFileError, NoModel, save_model, save_no_model
 from nebulift.model.description import ModelDescription
@@ -51,7 +52,7 @@ def test_random_weights_follow_the_seed() -> None:
     again, _ = build_network("none")
     assert used == "none"
     assert torch.equal(first.state_dict()["conv1.weight"], again.state_dict()["conv1.weight"])
-    assert first.eval()(torch.zeros(1, 3, 224, 224)).shape == (1, 2)
+    assert first.eval()((torch.zeros(1, 3, 224, 224), torch.zeros(1, CONTEXT_SIZE))).shape == (1, 2)
 
 
 def test_imagenet_weights_come_from_the_cache_of_torch_hub(hub: Path, fetches: list[str]) -> None:
@@ -62,7 +63,7 @@ def test_imagenet_weights_come_from_the_cache_of_torch_hub(hub: Path, fetches: l
     state = built.state_dict()
     assert used == "imagenet"
     assert all(torch.equal(state[name], cached[name]) for name in cached if not name.startswith("fc."))
-    assert state["fc.weight"].shape == (2, 512)
+    assert state["fc.weight"].shape == (2, 512 + CONTEXT_SIZE)
     assert fetches == []
 
 
@@ -136,7 +137,7 @@ def test_a_bare_state_dict_of_other_classes_keeps_all_but_its_last_layer(tmp_pat
     torch.save(given, path)
     state = build_network(str(path))[0].state_dict()
     assert torch.equal(state["layer4.1.conv2.weight"], given["layer4.1.conv2.weight"])
-    assert state["fc.weight"].shape == (2, 512)
+    assert state["fc.weight"].shape == (2, 512 + CONTEXT_SIZE)
 
 
 def test_our_own_weights_come_with_the_package_and_are_small() -> None:

@@ -16,14 +16,14 @@ from nebulift.model.dataset import FrameFacts
 from nebulift.model.network import new_network
 from nebulift.model.training import TrainingResult, train, train_or_explain
 from nebulift.model.unfinished import FILE, UnfinishedTraining
+from unit.labelled_pictures import ALL_FILES, previews, settings
 from unit.test_model_file import Payload
-from unit.test_model_training import ALL_FILES, previews, settings
 
 CHILD = """
 import sys
 from pathlib import Path
 from nebulift.model.training import train
-from unit.test_model_training import previews, settings
+from unit.labelled_pictures import previews, settings
 frames = previews(0, 16, augment=True), previews(1000, 8)
 train(*frames, settings(epochs=4, weights=sys.argv[2]), Path(sys.argv[1]), print)
 """

@@ -1,66 +1,27 @@
 """Training: it learns, again to the same bytes, keeps the best epoch, and says why when it cannot."""
 
 import json
-import logging
-import math
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
 import yaml
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import ConstantLR
 
+from nebulift.dataset.context import CONTEXT_SIZE
 from nebulift.labels.risk import count_calls
 from nebulift.model import phase_run, training
-from nebulift.model.checkpoint import NoModel, load_model
+from nebulift.model.checkpoint import load_model
 from nebulift.model.dataset import AstroImageDataset, FrameFacts
-from nebulift.model.description import ModelDescription
-from nebulift.model.epochs import LossNotFinite, WeightedLoss, class_weights, train_epoch, validate
-from nebulift.model.examples import KeptFeatures, Previews, split_after_layer3
-from nebulift.model.export import export_onnx
-from nebulift.model.inference import Predictor, load_any_model
+from nebulift.model.examples import KeptFeatures, Previews
+from nebulift.model.inference import Predictor
 from nebulift.model.network import new_network
 from nebulift.model.phases import plan_phases
 from nebulift.model.reproducible import reproducible
-from nebulift.model.training import TrainingResult, TrainingSettings, train, train_or_explain, untrainable
-from nebulift.stages import train as stage
-from nebulift.tables import columns, read_table, write_table
-
-SIDE_PX = 64
-ALL_FILES = {"model.pth", "model.onnx", "metrics.json", "history.tsv", "history.png", "metrics.png", "args.yaml"}
-
-
-def picture(path: Path) -> NDArray[np.uint8]:
-    """Return a small preview made from the number in its name: blobs, and across an odd one's a bright line."""
-    number = int(path.stem)
-    random = np.random.default_rng(number)
-    pixels = random.normal(60, 6, (SIDE_PX, SIDE_PX, 3))
-    for row, column in random.integers(2, SIDE_PX - 2, (12, 2)):
-        pixels[row - 1 : row + 2, column - 1 : column + 2] += random.uniform(40, 150)
-    preview = np.clip(pixels, 0, 255).astype(np.uint8)
-    if number % 2:
-        angle, middle = random.uniform(0, math.pi), random.uniform(0.3, 0.7, 2) * SIDE_PX
-        reach = SIDE_PX * np.array([math.cos(angle), math.sin(angle)])
-        ends = [tuple(map(int, middle + sign * reach)) for sign in (-1, 1)]
-        cv2.line(preview, *ends, (255, 255, 255), 3)
-    return preview
-
-
-def previews(first: int, number: int, *, augment: bool = False) -> AstroImageDataset:
-    """Return as many clean previews as contaminated ones."""
-    paths = [Path(f"{index}.png") for index in range(first, first + number)]
-    labels = [1 - index % 2 for index in range(first, first + number)]
-    return AstroImageDataset(paths, labels, augment=augment, load=picture)
-
-
-def settings(**changes: Any) -> TrainingSettings:
-    return TrainingSettings(**({"weights": "none", "epochs": 4, "batch_size": 8, "threads": 1} | changes))
+from nebulift.model.training import TrainingResult, TrainingSettings, train
+from nebulift.tables import read_table
+from unit.labelled_pictures import ALL_FILES, Script, picture, previews, random_weights, run, settings, told
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +35,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> Train
     return train(previews(0, 64, augment=True), previews(1000, 40), settings(), folder, lines.append)
 
 
+def contexts(dataset: AstroImageDataset) -> NDArray[np.float32]:
+    return np.stack([told(int(path.stem)) for path in dataset.image_paths])
+
+
 def test_it_learns_what_frames_it_never_saw_show(trained: TrainingResult) -> None:
     unseen = previews(5000, 60)
-    p_clean = Predictor(load_model(trained.model), load=picture).predict(unseen.image_paths)
+    p_clean = Predictor(load_model(trained.model), load=picture).predict(unseen.image_paths, contexts(unseen))
     assert np.mean((p_clean >= 0.5) == np.array(unseen.labels)) > 0.95
 
 
@@ -84,7 +49,7 @@ def test_the_metrics_are_those_of_the_model_in_the_file(trained: TrainingResult)
     written = json.loads((trained.model.parent / "metrics.json").read_text())
     validation = previews(1000, 40)
     model = load_model(trained.model)
-    p_clean = Predictor(model, load=picture).predict(validation.image_paths)
+    p_clean = Predictor(model, load=picture).predict(validation.image_paths, contexts(validation))
     right = np.mean((p_clean >= 0.5) == np.array(validation.labels))
     assert written["trained"] is True
     assert written["accuracy"] == pytest.approx(right)
@@ -127,18 +92,6 @@ def test_the_metrics_tell_each_night_and_each_reason_apart(tmp_path: Path, monke
     assert [(one["frames"], one["share_clean"]) for one in metrics["reliability"]] == [(6, 0.5)]
 
 
-def test_a_model_onnx_that_answers_otherwise_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def another(path: Path, network: nn.Module, description: ModelDescription) -> None:
-        export_onnx(path, new_network(), description)
-
-    monkeypatch.setattr(training, "export_onnx", another)
-    result = train_or_explain(previews(0, 16), previews(1000, 8), settings(epochs=1), tmp_path)
-    assert not result.trained
-    for file in ("model.pth", "model.onnx"):
-        with pytest.raises(NoModel, match="the exported network answers otherwise"):
-            load_any_model(tmp_path / file)
-
-
 def test_history_and_arguments_are_written(trained: TrainingResult, lines: list[str]) -> None:
     rows = read_table(trained.model.parent / "history.tsv", "history")
     assert [(row["epoch"], row["phase"]) for row in rows] == [(1, "half"), (2, "half"), (3, "half"), (4, "full")]
@@ -174,42 +127,6 @@ def test_the_state_of_torch_is_left_as_it_was() -> None:
     assert torch.equal(torch.get_rng_state(), random_state)
 
 
-Script = Callable[[list[tuple[float, float] | None]], None]
-
-
-@pytest.fixture
-def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
-    """Replace the work of epochs by a list of (balanced accuracy, loss); epoch n leaves n in the last layer's bias."""
-
-    def follow(script: list[tuple[float, float] | None]) -> None:
-        epochs = iter(enumerate(script, 1))
-        now: list[tuple[float, float]] = []
-
-        def step(network: nn.Module, *_: object) -> tuple[float, float]:
-            number, values = next(epochs)
-            if values is None:
-                raise LossNotFinite
-            now[:] = [values]
-            last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
-            nn.init.constant_(last.bias, number)
-            return 0.5, 0.5
-
-        def look(_: nn.Module, examples: Previews, *__: object) -> tuple[Tensor, float, float, float]:
-            balanced, loss = now[0]
-            return torch.zeros(len(examples.labels), 2), loss, balanced, balanced
-
-        monkeypatch.setattr(phase_run, "train_epoch", step)
-        monkeypatch.setattr(phase_run, "validate", look)
-
-    yield follow
-
-
-def run(folder: Path, **changes: Any) -> tuple[TrainingResult, float]:
-    """Return what training made and the number of the epoch whose weights are in the file."""
-    result = train_or_explain(previews(0, 16), previews(1000, 8), settings(**changes), folder)
-    return result, float(load_model(result.model).network.state_dict()["fc.bias"][0])
-
-
 def test_training_ends_when_patience_does_and_keeps_the_best_epoch(tmp_path: Path, scripted: Script) -> None:
     # Epoch 2 is the best: as accurate as 1 and 4, with a lower loss.
     scripted([(0.8, 0.5), (0.8, 0.4), (0.7, 0.1), (0.8, 0.45), (0.75, 0.2), (0.9, 0.1)])
@@ -228,34 +145,10 @@ def test_epochs_on_halved_previews_are_never_kept(tmp_path: Path, scripted: Scri
     assert kept == 4
 
 
-def test_a_loss_that_is_no_number_keeps_the_best_so_far(
-    tmp_path: Path, scripted: Script, caplog: pytest.LogCaptureFixture
-) -> None:
-    scripted([(0.5, 1.0), (0.9, 0.2), (0.8, 0.2), None])
-    with caplog.at_level(logging.WARNING):
-        _, kept = run(tmp_path, epochs=12, weights=str(_random_weights(tmp_path)), freeze="none")
-    assert kept == 2
-    assert "stopped in epoch 4" in caplog.text
-    assert "best epoch so far is kept" in caplog.text
-
-
-def test_a_loss_that_is_no_number_from_the_start_makes_no_model(tmp_path: Path, scripted: Script) -> None:
-    scripted([None])
-    result = train_or_explain(previews(0, 16), previews(1000, 8), settings(), tmp_path)
-    assert not result.trained
-    with pytest.raises(NoModel, match="lower train: learning_rate"):
-        load_model(result.model)
-
-
-def _random_weights(folder: Path) -> Path:
-    torch.save(new_network().state_dict(), folder / "start.pth")
-    return folder / "start.pth"
-
-
 @pytest.mark.parametrize("kept", [True, False])
 def test_frozen_layers_stay_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
     monkeypatch.setattr(KeptFeatures, "fit_for", lambda _: kept)
-    start = _random_weights(tmp_path)
+    start = random_weights(tmp_path)
     result = train(
         previews(0, 16, augment=True),
         previews(1000, 8),
@@ -269,84 +162,22 @@ def test_frozen_layers_stay_as_they_were(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_kept_features_are_those_of_the_frozen_layers() -> None:
-    stem, tail = split_after_layer3(new_network())
+    network = new_network()
+    stem, tail = network.stem(), network.tail()
     plain, several = previews(0, 4), previews(0, 4, augment=True)
     kept = KeptFeatures(stem, plain)
-    inputs = Previews(plain).batch([2, 0])
+    previews_of, contexts = Previews(plain).batch([2, 0])
     with torch.no_grad():
-        torch.testing.assert_close(kept.batch([2, 0]), stem(inputs), rtol=1e-3, atol=1e-4)
-        assert tail.eval()(kept.batch([1])).shape == (1, 2)
+        features, told = kept.batch([2, 0])
+        torch.testing.assert_close(features, stem(previews_of), rtol=1e-3, atol=1e-4)
+        assert torch.equal(told, contexts)
+        assert told.tolist() == [plain.facts[index].context.tolist() for index in (2, 0)]  # type: ignore[union-attr]
+        whole = network.eval()((previews_of, contexts))
+        torch.testing.assert_close(tail.eval()((features, told)), whole, rtol=1e-3, atol=1e-4)
     turning = KeptFeatures(stem, several)
-    variants = [turning.batch([3]) for _ in range(5)]
+    variants = [turning.batch([3])[0] for _ in range(5)]
     assert not torch.equal(variants[0], variants[1])
     assert torch.equal(variants[0], variants[4])
-
-
-class Constant(nn.Module):
-    """A network that can only learn how frequent the classes are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(2))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.bias.expand(len(inputs), 2)
-
-
-def test_class_weights_keep_a_rare_class_from_being_drowned() -> None:
-    dataset = AstroImageDataset([Path(f"{index}.png") for index in range(24)], [1] * 20 + [0] * 4, load=picture)
-    examples = Previews(dataset)
-    weights = class_weights(examples.labels)
-    assert weights.tolist() == pytest.approx([3.0, 0.6])
-
-    def learnt(weight: Tensor) -> float:
-        network = Constant()
-        optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
-        for _ in range(40):
-            train_epoch(
-                network, examples, 24, optimizer, ConstantLR(optimizer, 1.0),
-                WeightedLoss(weight), torch.Generator().manual_seed(0),
-            )  # fmt: skip
-        return float(torch.softmax(network.bias.detach(), dim=0)[1])
-
-    assert learnt(torch.ones(2)) == pytest.approx(20 / 24, abs=0.02)
-    assert learnt(weights) == pytest.approx(0.5, abs=0.02)
-
-
-def learnt_share_of_clean(weights: list[float]) -> float:
-    """Return the probability of clean learned from one contaminated and three clean frames that look alike."""
-    paths, labels = [Path("0.png")] * 4, [0, 1, 1, 1]
-    facts = [FrameFacts(weight=weight) for weight in weights]
-    examples = Previews(AstroImageDataset(paths, labels, load=picture, facts=facts))
-    network = Constant()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
-    for _ in range(60):
-        criterion, order = WeightedLoss(torch.ones(2)), torch.Generator()
-        train_epoch(network, examples, 4, optimizer, ConstantLR(optimizer, 1.0), criterion, order)
-    return float(torch.softmax(network.bias.detach(), dim=0)[1])
-
-
-def test_a_persons_label_counts_as_many_of_the_rules() -> None:
-    assert learnt_share_of_clean([1.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 4, abs=0.02)
-    assert learnt_share_of_clean([3.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 6, abs=0.02)
-    assert learnt_share_of_clean([9.0, 1.0, 1.0, 1.0]) == pytest.approx(3 / 12, abs=0.02)
-
-
-def test_the_loss_by_hand() -> None:
-    logits = torch.tensor([[0.0, 0.0], [0.0, math.log(3.0)]])
-    loss = WeightedLoss(torch.tensor([2.0, 0.5]))(
-        logits, torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), torch.zeros(2, 0)
-    )
-    # The contaminated frame has a loss of ln 2 and a weight of 2, the clean one ln 4/3 and 1.5.
-    assert float(loss) == pytest.approx((2 * math.log(2) + 1.5 * math.log(4 / 3)) / 3.5)
-
-
-def test_what_is_measured_adds_its_squared_error_to_the_loss() -> None:
-    outputs = torch.tensor([[0.0, 0.0, 1.0, 2.0], [0.0, 0.0, 3.0, 0.0]])
-    measured = torch.tensor([[1.0, 0.0], [3.0, 0.0]])
-    loss = WeightedLoss(torch.ones(2))(outputs, torch.tensor([0, 1]), torch.ones(2), measured)
-    # Of four numbers one is off by 2.
-    assert float(loss) == pytest.approx(math.log(2) + 4 * (2**2 / 4))
 
 
 def test_what_is_measured_is_learned_and_leaves_a_network_of_two_outputs(tmp_path: Path) -> None:
@@ -357,84 +188,11 @@ def test_what_is_measured_is_learned_and_leaves_a_network_of_two_outputs(tmp_pat
         sides[name] = AstroImageDataset(plain.image_paths, plain.labels, load=picture, facts=facts)
     result = {name: train(side, side, settings(epochs=1), tmp_path / name) for name, side in sides.items()}
     states = {name: load_model(one.model).network.state_dict() for name, one in result.items()}
-    assert states["measured"]["fc.weight"].shape == (2, 512)
+    assert states["measured"]["fc.weight"].shape == (2, 512 + CONTEXT_SIZE)
     assert not torch.equal(states["measured"]["conv1.weight"], states["none"]["conv1.weight"])
     fitted = result["measured"].fit
     assert fitted is not None and fitted.logits.shape == (16, 2)
     assert result["measured"].metrics["onnx"]["largest_difference_of_logits"] < 1e-4
-
-
-def test_the_classes_are_balanced_by_what_their_labels_count() -> None:
-    weights = class_weights(torch.tensor([0, 1, 1]), torch.tensor([3.0, 1.0, 2.0]))
-    assert weights.tolist() == pytest.approx([1.0, 1.0])
-
-
-def test_reviews_count_more_in_the_dataset_that_trains_and_no_more_in_the_one_that_validates(tmp_path: Path) -> None:
-    rows = [dataset_row(f"{side}{source}", side, source) for side in ("train", "val") for source in ("cv", "human")]
-    write_table(tmp_path / "dataset.tsv", "dataset", rows)
-    seen: dict[str, list[float]] = {}
-
-    def fake(train: AstroImageDataset, validation: AstroImageDataset, *_: object) -> None:
-        seen["train"] = [facts.weight for facts in train.facts]
-        seen["validation"] = [facts.weight for facts in validation.facts]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "train_or_explain", fake)
-        stage.train_model(tmp_path / "dataset.tsv", tmp_path / "model", settings(review_weight=5.0))
-    assert seen == {"train": [1.0, 5.0], "validation": [1.0, 1.0]}
-
-
-@pytest.mark.parametrize(
-    ("source", "reasons", "words"),
-    [
-        ("cv", "", ("none",)),
-        (
-            "cv",
-            "streak: significance 40 > 9.5; cloud: transparency 0.5 < 0.9; cloud: hidden 0.3 > 0.1",
-            ("streak", "cloud"),
-        ),
-        ("human", "human: I say; streak: no; focus: FWHM ratio 2 > 1.5", ("human",)),
-    ],
-)
-def test_a_frame_of_the_dataset_comes_with_its_night_and_reasons(
-    tmp_path: Path, source: str, reasons: str, words: tuple[str, ...]
-) -> None:
-    write_table(tmp_path / "dataset.tsv", "dataset", [dataset_row("x", "val", source) | {"reasons": reasons}])
-    (facts,) = stage.load_split(tmp_path / "dataset.tsv", "val").facts
-    assert (facts.night, facts.reasons) == ("a", words)
-
-
-def dataset_row(name: str, side: str, source: str) -> dict[str, Any]:
-    return dict.fromkeys(columns("dataset"), "") | {
-        "night": "a",
-        "frame": name,
-        "split": side,
-        "label": "clean",
-        "label_source": source,
-        "preview_path": f"{name}.png",
-    }
-
-
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_weight_that_makes_no_sense_is_refused(weight: float) -> None:
-    with pytest.raises(ValueError, match="weight of a label is a number above 0"):
-        AstroImageDataset([Path("a.png")], [1], facts=[FrameFacts(weight=weight)])
-    with pytest.raises(ValueError, match="1 images but 2 facts"):
-        AstroImageDataset([Path("a.png")], [1], facts=[FrameFacts(), FrameFacts()])
-    with pytest.raises(ValueError, match="the same numbers are to be measured of every frame"):
-        AstroImageDataset([Path("a.png")] * 2, [1, 0], facts=[FrameFacts(), FrameFacts(measured=(1.0,))])
-
-
-def test_a_step_that_would_spoil_the_weights_is_not_taken() -> None:
-    network = Constant()
-    nn.init.constant_(network.bias, float("nan"))
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    examples, criterion = Previews(previews(0, 4)), WeightedLoss(torch.ones(2))
-    with pytest.raises(LossNotFinite):
-        train_epoch(network, examples, 4, optimizer, ConstantLR(optimizer), criterion, torch.Generator())
-    with pytest.raises(LossNotFinite):
-        validate(network, examples, criterion)
-    assert network.bias.grad is None
 
 
 def test_half_precision_learns_about_the_same_and_leaves_single_precision_weights(
@@ -461,42 +219,3 @@ def test_phases_share_the_epochs() -> None:
             assert all(phase.epochs > 0 for phase in phases)
     assert [phase.kind for phase in plan_phases(20, 1e-3, True, "auto")] == ["frozen", "full"]
     assert [phase.kind for phase in plan_phases(20, 1e-3, False, "auto")] == ["half", "full"]
-
-
-def test_too_few_frames_make_no_model_but_all_files_with_the_reason(tmp_path: Path) -> None:
-    few = previews(0, 10)
-    result = train_or_explain(few, previews(1000, 8), settings(), tmp_path)
-    reason = json.loads((tmp_path / "metrics.json").read_text())["reason"]
-    assert "5 contaminated and 5 clean, and 8 of each class are needed" in reason
-    assert not result.trained
-    assert (tmp_path / "history.tsv").read_text() == "\t".join(columns("history")) + "\n"
-    assert yaml.safe_load((tmp_path / "args.yaml").read_text())["minimum_per_class"] == 8
-    with pytest.raises(NoModel) as caught:
-        load_model(tmp_path / "model.pth")
-    assert caught.value.reason == reason
-
-
-def test_the_reason_names_the_class_that_is_missing() -> None:
-    clean_only = AstroImageDataset([Path("2.png")] * 3, [1] * 3, load=picture)
-    assert untrainable(previews(0, 16), previews(1000, 2), settings()) is None
-    reason = untrainable(previews(0, 16), clean_only, settings())
-    assert reason is not None
-    assert reason.startswith("no contaminated frame to validate on: 0 contaminated and 3 clean")
-    assert "validation_fraction" in reason
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"freeze": "all"},
-        {"precision": "float16"},
-        {"review_weight": 0.0},
-        {"epochs": 0},
-        {"batch_size": 1},
-        {"learning_rate": 0.0},
-    ],
-)
-def test_settings_that_make_no_sense_are_named(wrong: dict[str, Any]) -> None:
-    (name,) = wrong
-    with pytest.raises(ValueError, match=name):
-        TrainingSettings(**wrong)

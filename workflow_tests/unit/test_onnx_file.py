@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from nebulift.dataset.context import CONTEXT_SIZE, alone
 from nebulift.labels.risk import count_calls
 from nebulift.model import export
 from nebulift.model.checkpoint import TorchModel
@@ -28,10 +29,11 @@ DESCRIPTION = ModelDescription(1.7, "imagenet", count_calls([0.99, 0.2], [1, 0])
 def network() -> nn.Module:
     torch.manual_seed(3)
     network = new_network()
+    nn.init.normal_(network.fc.weight, std=0.05)
     # Statistics of batch normalisation that are not those of a new network.
     network.train()
     with torch.no_grad():
-        network(torch.randn(8, 3, 64, 64))
+        network((torch.randn(8, 3, 64, 64), torch.zeros(8, CONTEXT_SIZE)))
     return network.eval()
 
 
@@ -40,6 +42,10 @@ def exported(tmp_path_factory: pytest.TempPathFactory, network: nn.Module) -> Pa
     path = tmp_path_factory.mktemp("exported") / "new" / "model.onnx"
     export_onnx(path, network, DESCRIPTION)
     return path
+
+
+def named(name: str) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1])
 
 
 def rewrite(path: Path, source: Path, change: Callable[[onnx.ModelProto, dict[str, Any]], object]) -> Path:
@@ -53,7 +59,10 @@ def rewrite(path: Path, source: Path, change: Callable[[onnx.ModelProto, dict[st
 
 def test_it_answers_as_the_network_it_was_made_from(exported: Path, network: nn.Module) -> None:
     random = np.random.default_rng(0)
-    inputs = [random.normal(0, 1, (3, 224, 224)).astype(np.float32) for _ in range(4)]
+    inputs = [
+        (random.normal(0, 1, (3, 224, 224)).astype(np.float32), random.normal(0, 1, CONTEXT_SIZE).astype(np.float32))
+        for _ in range(4)
+    ]
     check = check_export(load_onnx_model(exported), TorchModel(network, DESCRIPTION), inputs)
     assert (check.frames, check.other_class) == (4, 0)
     assert check.largest_difference_of_logits < 1e-4
@@ -64,7 +73,7 @@ def test_it_answers_as_the_network_it_was_made_from(exported: Path, network: nn.
 def test_it_tells_what_it_is(exported: Path) -> None:
     model = load_any_model(exported)
     assert model.description == DESCRIPTION
-    assert model.logits(np.zeros((3, 3, 96, 64), np.float32)).shape == (3, 2)
+    assert model.logits(np.zeros((3, 3, 96, 64), np.float32), alone(3)).shape == (3, 2)
     assert [file.name for file in exported.parent.iterdir()] == ["model.onnx"]
 
 
@@ -113,11 +122,16 @@ def test_a_truncated_model_is_refused(tmp_path: Path, exported: Path, share: flo
     [
         (lambda _, content: content.update(preview_version=999), "previews of version 999.*train again"),
         (lambda _, content: content.update(version=2), "model file of version 2"),
+        (
+            lambda _, content: content.update(architecture="resnet18"),
+            r"network of another form \(resnet18\).*train again",
+        ),
         (lambda _, content: content.pop("format"), "not a model written by Nebulift"),
         (lambda _, content: content.update(temperature=0), "incomplete or damaged"),
         (lambda _, content: content.pop("temperature"), "incomplete or damaged"),
         (lambda _, content: content.update(classes=["clean", "contaminated"]), "incomplete or damaged"),
         (lambda model, _: model.graph.output.append(model.graph.input[0]), "incomplete or damaged"),
+        (lambda model, _: model.graph.input.append(named("third")), "incomplete or damaged"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(

@@ -9,8 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from nebulift.dataset import preview
+from nebulift.dataset.context import CONTEXT_SIZE
+from nebulift.dataset.preview_features import FEATURES
 from nebulift.labels.decision import DecisionPolicy
 from nebulift.labels.risk import count_calls, frames_needed
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, REVIEW, UNREADABLE
@@ -35,8 +40,9 @@ class FakeModel:
         self.loaded.append(path)
         return self
 
-    def predict(self, previews: Sequence[Path]) -> list[float]:
+    def predict(self, previews: Sequence[Path], contexts: NDArray[np.float32]) -> list[float]:
         self.asked += previews
+        self.told = contexts
         return list(self.p_clean)
 
 
@@ -55,6 +61,14 @@ def decided(
     output = folder / "predictions.tsv"
     predict_night(folder / "labels.tsv", folder / "previews", folder / model, metrics_path, output, policy)
     return read_table(output, "predictions")
+
+
+@pytest.fixture(autouse=True)
+def previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every preview is a grey picture, but that of c.fits a bright one."""
+    monkeypatch.setattr(
+        preview, "read_preview", lambda path: np.full((224, 224, 3), 200 if path.name[0] == "c" else 40, np.uint8)
+    )
 
 
 @pytest.fixture
@@ -87,6 +101,18 @@ def test_each_frame_is_asked_about_by_its_preview(tmp_path: Path, fake: Any) -> 
         ("c.fits", 0.021235, CONTAMINATED, "model"),
     ]
     assert [row["path"] for row in rows] == [row["path"] for row in labels]
+
+
+def test_the_model_is_told_how_a_frame_stands_among_its_group(tmp_path: Path, fake: Any) -> None:
+    model = fake(*[0.5] * 6)
+    labels = [label_row(f"{name}.fits", REVIEW, group="one") for name in "abcde"]
+    labels.append(label_row("f.fits", REVIEW, group="another", qualities=json.dumps({"streak_significance": 0.1})))
+    decided(tmp_path, labels, None)
+    assert model.told.shape == (6, CONTEXT_SIZE)
+    assert model.told[:, 0].tolist() == [1, 1, 1, 1, 1, 0]
+    unlike_the_group = np.abs(model.told[:, 1 : 1 + FEATURES]).max(axis=1)
+    assert np.flatnonzero(unlike_the_group).tolist() == [2]
+    assert (model.told[:, 1 + 2 * FEATURES] < 0).tolist() == [False] * 5 + [True]
 
 
 def test_a_configured_model_needs_no_metrics(tmp_path: Path, fake: Any) -> None:

@@ -1,6 +1,7 @@
 """Weights made of simulated frames: from many cameras, none on two sides, and gone on with where they were ended."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from nebulift import cli
+from nebulift.dataset.context import CONTEXT_SIZE
 from nebulift.model import phase_run, training
 from nebulift.model.network import build_network
 from nebulift.simulate.drawn_set_ups import draw_set_up
@@ -18,7 +20,16 @@ from nebulift.stages import made_up_previews
 from nebulift.stages import pretrain as stage
 from nebulift.stages.made_up_previews import LabelledPreview, MadeUp, make_previews
 
-SMALL = MadeUp(frames=24, seed=3, width_px=256, height_px=256)
+PER_NIGHT, CLEAN_PER_NIGHT = 5, 3
+SMALL = MadeUp(frames=2 * PER_NIGHT, seed=3, width_px=256, height_px=256)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_nights() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made_up_previews, "FRAMES_PER_SET_UP", PER_NIGHT)
+        patch.setattr(stage, "FRAMES_PER_SET_UP", PER_NIGHT)
+        yield
 
 
 def drawn(number: int) -> list[Any]:
@@ -55,12 +66,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_previews_are_labelled_by_the_truth(cache: Path) -> None:
     found = make_previews(SMALL, cache, 1, lambda _: None)
-    assert len(found) == 24
+    assert len(found) == 2 * PER_NIGHT
     assert {one.set_up for one in found} == {0, 1}
     assert all(one.preview.is_file() for one in found)
     assert all((one.label == 1) == (one.artifacts == "none") for one in found)
-    assert all(one.shows for one in found if one.label == 1)
-    assert sum(one.label for one in found) == 12
+    assert sum(one.label for one in found) == 2 * CLEAN_PER_NIGHT
+    assert all(one.context.shape == (CONTEXT_SIZE,) and one.context[0] == 1 for one in found)
+    assert {one.rules for one in found} <= {"clean", "contaminated", "review"}
     assert not list(cache.rglob("*.fits"))
 
 
@@ -75,25 +87,8 @@ def test_what_was_made_is_not_made_again_and_what_is_missing_is_made_to_the_same
     assert len(told) == 1
 
 
-def test_what_one_frame_cannot_show_is_known(cache: Path, tmp_path: Path) -> None:
-    night = next(iter(cache.rglob("00000/truth.tsv"))).parent
-    lines = [line.split("\t") for line in (night / "truth.tsv").read_text().splitlines()]
-    names = lines[0]
-    for line in lines[1:]:
-        line[names.index("verdict")] = "contaminated"
-        for column in ("trail_peak_sigma", "cloud_coverage", "defocus_px", "tracking_px", "occlusion"):
-            line[names.index(column)] = "0"
-    lines[1][names.index("trail_peak_sigma")] = "4"
-    lines[2][names.index("trail_peak_sigma")] = "3.9"
-    copy = tmp_path / night.name
-    copy.mkdir()
-    (copy / "truth.tsv").write_text("\n".join("\t".join(line) for line in lines) + "\n")
-    (copy / "scores.tsv").write_bytes((night / "scores.tsv").read_bytes())
-    assert [one.shows for one in made_up_previews.read_night(copy, 0)] == [True] + [False] * 11
-
-
-def test_no_set_up_is_on_two_sides_and_only_what_shows_trains() -> None:
-    previews = [LabelledPreview(Path("a"), 0, "cloud", number // 2, number % 2 == 0) for number in range(48)]
+def test_no_set_up_is_on_two_sides() -> None:
+    previews = [LabelledPreview(Path("a"), 0, "cloud", number // 2) for number in range(48)]
     sides = stage._sides(previews)
     members = {side: {one.set_up for one in chosen} for side, chosen in sides.items()}
     assert members == {
@@ -101,8 +96,6 @@ def test_no_set_up_is_on_two_sides_and_only_what_shows_trains() -> None:
         "held out": {7, 15, 23},
         "train": set(range(24)) - {3, 7, 11, 15, 19, 23},
     }
-    assert all(one.shows for side in ("train", "validation") for one in sides[side])
-    assert {one.shows for one in sides["held out"]} == {True, False}
 
 
 class Killed(BaseException):
@@ -116,7 +109,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setenv(variable, "1")
     monkeypatch.setenv("OPENCV_FOR_THREADS_NUM", "1")
     monkeypatch.setattr(training, "_exported", lambda *_: {})
-    options = "--frames 96 --width-px 256 --height-px 256 --epochs 2 --batch-size 24 --workers 1"
+    options = "--frames 40 --width-px 256 --height-px 256 --epochs 2 --batch-size 10 --workers 1"
     return [
         "pretrain",
         "--output",
@@ -143,16 +136,16 @@ def test_the_command_writes_weights_and_a_card_and_goes_on_after_an_end(
     network, _ = build_network(str(tmp_path / "w.safetensors"))
     assert not torch.equal(network.state_dict()["fc.bias"], torch.zeros(2))
     card = (tmp_path / "w.md").read_text(encoding="utf-8")
-    assert "nebulift pretrain --frames 96 --seed 1 --width-px 256" in card
-    assert re.search(r"- frames: \d+ train \(36 clean\), \d+ validation \(6 clean\), 12 held out \(6 clean\)", card)
-    assert re.search(r"- right with none: \d of 6", card)
+    assert "nebulift pretrain --frames 40 --seed 1 --width-px 256" in card
+    assert re.search(r"- frames: 30 train \(18 clean\), 5 validation \(3 clean\), 5 held out \(3 clean\)", card)
+    assert re.search(r"- right with none: \d of 3", card)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ("--output w.pth", "w.pth: give a file ending in .safetensors"),
-        ("--output w.safetensors --frames 40", "40 frames are too few: give 96 or more"),
+        ("--output w.safetensors --frames 20", "20 frames are too few: give 40 or more"),
         ("--output w.safetensors --width-px 100", "width_px must be 256 or more, not 100"),
     ],
 )

@@ -70,6 +70,7 @@ def dataset(folder: Path, leak: bool = False) -> Path:
             "split": side,
             "block": f"n/{side}",
             "preview_path": "gone.png",
+            "context": "",
             "link": "",
         }
         for side, hour, minute in (("train", "21", 0), ("val", "21" if leak else "23", 3))

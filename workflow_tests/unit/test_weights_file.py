@@ -74,6 +74,14 @@ def test_weights_of_another_program_are_told_from_ours(tmp_path: Path) -> None:
             read_weights(tmp_path / "other.safetensors")
 
 
+def test_weights_of_another_form_are_refused(path: Path, network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights_file, "ARCHITECTURE", "resnet18")
+    write_weights(path, network)
+    monkeypatch.undo()
+    with pytest.raises(ModelFileError, match=r"w\.safetensors: weights of another form of network \(resnet18\)"):
+        build_network(str(path))
+
+
 def test_weights_for_other_previews_are_refused(
     path: Path, network: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:

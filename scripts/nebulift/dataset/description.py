@@ -33,12 +33,13 @@ def describe(rows: Sequence[Row], rule: SplitRule) -> dict[str, Any]:
 
 
 def fingerprint(rows: Iterable[Row]) -> str:
-    """Return a SHA-256 of what trains and validates: each frame's name, side, label, who gave it, and its preview.
+    """Return a SHA-256 of what trains and validates: frames with side, label, who gave it, context and preview.
 
     Neither the order of the rows nor where the files lie changes it. A preview that is missing counts as empty.
     """
+    columns = ("night", "frame", "split", "label", "label_source", "context")
     used = sorted(
-        [row["night"], row["frame"], row["split"], row["label"], row["label_source"], _content(row["preview_path"])]
+        [*(row[column] for column in columns), _content(row["preview_path"])]
         for row in rows
         if row["split"] in (TRAIN, VAL)
     )

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from nebulift.dataset.preview import PREVIEW_SIZE_PX
 from nebulift.scoring.robust import MAD_TO_SIGMA
 
+FEATURES = 44
+"""How many numbers tell of a preview."""
 _QUANTILES = (1, 10, 50, 90, 99, 99.8)
 _SIDE_PX = 112  # of the image in which lines are looked for
 _ANGLE_STEP_DEG = 4
@@ -17,7 +19,7 @@ _LARGEST = 10.0  # robust standard deviations beyond which a value is no strange
 
 
 def preview_features(preview: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return 44 numbers of a preview (224, 224, 3), uint8.
+    """Return the FEATURES numbers of a preview (224, 224, 3), uint8.
 
     Of each channel its levels, unevenness, fine structure and the direction of it; of both thumbnails the strongest
     straight line; of the star mosaic the width and elongation of the middle star, and how many there are.
@@ -30,7 +32,7 @@ def preview_features(preview: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def against_the_night(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return features (N, K) of one night's frames in robust standard deviations from the night's median.
+    """Return features (N, K) of a group's frames in robust standard deviations from the group's median.
 
     Cameras and skies differ more from one another than clean frames from spoilt ones.
     """

@@ -33,10 +33,10 @@ class TorchModel:
     description: ModelDescription
 
     @torch.inference_mode()
-    def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the logits (N, 2) of inputs (N, 3, height, width)."""
+    def logits(self, inputs: NDArray[np.float32], contexts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits (N, 2) of inputs (N, 3, height, width) with contexts (N, CONTEXT_SIZE)."""
         given = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
-        answered: NDArray[np.float32] = self.network(given).numpy()
+        answered: NDArray[np.float32] = self.network((given, torch.from_numpy(contexts))).numpy()
         return answered
 
 

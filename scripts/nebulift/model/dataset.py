@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from nebulift.dataset.context import alone
 from nebulift.dataset.preview import read_preview
 from nebulift.model.network_input import Preview, network_input
 
 # Up to so many previews are kept in memory once they are decoded: 600 MB.
 _KEPT_PREVIEWS = 4000
 _BRIGHTNESS_RANGE = (0.9, 1.1)
+_ALONE_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class FrameFacts:
     """What is known of a labelled frame besides its label.
 
     `weight` is how much its label counts in training, against 1; `reasons` name what its label was given for.
+    `context` is what the night tells of it (CONTEXT_SIZE numbers), None where it is taken alone.
     `measured` are numbers of about unit spread, the same ones of every frame, that are learned along with the label.
     """
 
@@ -32,6 +36,7 @@ class FrameFacts:
     reasons: tuple[str, ...] = ()
     weight: float = 1.0
     measured: tuple[float, ...] = ()
+    context: NDArray[np.float32] | None = None
 
 
 class AstroImageDataset(Dataset[tuple[Tensor, int]]):
@@ -69,6 +74,7 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
         self.augment = augment
         self.seed = seed
         self._load = load
+        self._contexts = [alone(1)[0] if one.context is None else one.context for one in self.facts]
         self._kept: dict[int, Preview] = {}
         self.reads = [0] * len(self.labels)
 
@@ -77,11 +83,25 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         index = range(len(self.labels))[index]
-        preview = self._preview(index)
+        return self.input(index)[0], self.labels[index]
+
+    def input(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return what the network is given of an item: the preview (3, 224, 224) and its context (CONTEXT_SIZE).
+
+        With `augment` the frame is now and then taken alone, so that the network learns to do without a night.
+        """
+        preview, context = self._preview(index), self._contexts[index]
         if self.augment:
-            preview = augmented(preview, np.random.default_rng((self.seed, index, self.reads[index])))
+            rng = np.random.default_rng((self.seed, index, self.reads[index]))
+            preview = augmented(preview, rng)
+            if rng.random() < _ALONE_SHARE:
+                context = alone(1)[0]
             self.reads[index] += 1
-        return torch.from_numpy(network_input(preview)), self.labels[index]
+        return torch.from_numpy(network_input(preview)), torch.from_numpy(context)
+
+    def contexts(self) -> Tensor:
+        """Return the contexts (N, CONTEXT_SIZE) of all items."""
+        return torch.from_numpy(np.stack(self._contexts))
 
     def pass_over(self, indices: Sequence[int]) -> None:
         """Count reads of items that another process does: whoever reads one next gets the same variant."""
@@ -94,6 +114,7 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
         learned = [[facts.weight, *facts.measured] for facts in self.facts]
         digest = hashlib.sha256(json.dumps([self.labels, learned, self.augment, self.seed, self.reads]).encode())
         for index in range(len(self)):
+            digest.update(self._contexts[index].tobytes())
             digest.update(np.ascontiguousarray(self._preview(index)).tobytes())
         return digest.hexdigest()
 

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nebulift.dataset.version import PREVIEW_VERSION
+from nebulift.dataset.version import CONTEXT_VERSION, PREVIEW_VERSION
 
-ARCHITECTURE = "resnet18"
+ARCHITECTURE = f"resnet18 with context {CONTEXT_VERSION}"
+"""A ResNet18 whose last layer sees, too, what the night tells of the frame (`dataset.context`), in this version."""
 CLASSES = ("contaminated", "clean")
 """The outputs of the network in their order, which is also the order of the labels 0 and 1."""
 BUILT_IN_WEIGHTS = ("nebulift", "imagenet", "none")
@@ -73,6 +74,11 @@ def read_description(path: Path, content: Mapping[str, Any]) -> ModelDescription
             f"{path}: trained on previews of version {content.get('preview_version')}, this Nebulift makes version "
             f"{PREVIEW_VERSION}; train again"
         )
+    if content.get("architecture") != ARCHITECTURE:
+        raise ModelFileError(
+            f"{path}: a network of another form ({content.get('architecture')}), this Nebulift runs {ARCHITECTURE}; "
+            "train again"
+        )
     try:
         return _checked(content)
     except (KeyError, TypeError, ValueError) as error:
@@ -94,8 +100,8 @@ def _checked(content: Mapping[str, Any]) -> ModelDescription:
     temperature = float(content["temperature"])
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature {temperature}")
-    if content["architecture"] != ARCHITECTURE or tuple(content["classes"]) != CLASSES:
-        raise ValueError(f"{content['architecture']} for {content['classes']}")
+    if tuple(content["classes"]) != CLASSES:
+        raise ValueError(f"classes {content['classes']}")
     return ModelDescription(temperature, str(content["weights"]), content.get("calls"), int(content["preview_version"]))
 
 

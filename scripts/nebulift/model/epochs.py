@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from nebulift.model.examples import Examples
 from nebulift.model.metrics import accuracy, balanced_accuracy, confusion_matrix
+from nebulift.model.network import Inputs
 from nebulift.model.processes import ALONE, Processes
 
 _VALIDATION_BATCH = 32
@@ -115,7 +116,7 @@ def train_epoch(
     return loss_sum / len(examples.labels), right / len(examples.labels)
 
 
-def _read(examples: Examples, indices: Tensor, share: Tensor) -> Tensor:
+def _read(examples: Examples, indices: Tensor, share: Tensor) -> Inputs:
     """Return the inputs of a share of a batch; the rest is read by others."""
     mine = set(share.tolist())
     examples.pass_over([index for index in indices.tolist() if index not in mine])

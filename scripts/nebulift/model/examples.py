@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nebulift.model.dataset import AstroImageDataset
+from nebulift.model.network import Inputs
 from nebulift.model.processes import ALONE, Processes
 
 # 200 kB each in float32: up to 800 MB.
@@ -25,8 +26,8 @@ class Examples(Protocol):
     measured: Tensor
     reads: list[int]
 
-    def batch(self, indices: Sequence[int]) -> Tensor:
-        """Return the inputs (N, channels, height, width) at `indices`, channels last in memory."""
+    def batch(self, indices: Sequence[int]) -> Inputs:
+        """Return the inputs at `indices`: (N, channels, height, width), channels last in memory, and the context."""
 
     def pass_over(self, indices: Sequence[int]) -> None:
         """Count reads that another process does, so that the next variants are the same whoever reads them."""
@@ -43,12 +44,13 @@ class Previews:
         self._dataset = dataset
         self._half = half
 
-    def batch(self, indices: Sequence[int]) -> Tensor:
+    def batch(self, indices: Sequence[int]) -> Inputs:
         """Return the inputs at `indices`."""
-        inputs = torch.stack([self._dataset[index][0] for index in indices])
+        previews, contexts = zip(*(self._dataset.input(index) for index in indices), strict=True)
+        inputs = torch.stack(previews)
         if self._half:
             inputs = nn.functional.avg_pool2d(inputs, 2)
-        return inputs.contiguous(memory_format=torch.channels_last)
+        return inputs.contiguous(memory_format=torch.channels_last), torch.stack(contexts)
 
     def pass_over(self, indices: Sequence[int]) -> None:
         """Count reads that another process does."""
@@ -76,13 +78,14 @@ class KeptFeatures:
         """Say whether the features of a dataset of this size are kept at all."""
         return len(dataset) <= _KEPT_FEATURES
 
-    def batch(self, indices: Sequence[int]) -> Tensor:
-        """Return the features at `indices`, the variants in turn."""
+    def batch(self, indices: Sequence[int]) -> Inputs:
+        """Return the features at `indices`, the variants in turn, and the context."""
         chosen = []
         for index in indices:
             chosen.append(self._features[self.reads[index] % len(self._features)][index])
             self.reads[index] += 1
-        return torch.stack(chosen).contiguous(memory_format=torch.channels_last)
+        features, contexts = zip(*chosen, strict=True)
+        return torch.stack(features).contiguous(memory_format=torch.channels_last), torch.stack(contexts)
 
     def pass_over(self, indices: Sequence[int]) -> None:
         """Count reads that another process does."""
@@ -103,28 +106,29 @@ class Frozen(nn.Module):
         self.stem.eval()
         return self
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Return the logits (N, 2)."""
+        previews, context = inputs
         with torch.no_grad():
-            features = self.stem(inputs)
-        logits: Tensor = self.tail(features)
+            features = self.stem(previews)
+        logits: Tensor = self.tail((features, context))
         return logits
 
 
-def _features_of_all(stem: nn.Module, previews: Previews, number: int, processes: Processes) -> list[Tensor]:
-    """Return what frozen layers make of the next variant of each item, one by one."""
+def _features_of_all(stem: nn.Module, previews: Previews, number: int, processes: Processes) -> list[Inputs]:
+    """Return what frozen layers make of the next variant of each item, one by one, and its context."""
     share = processes.share(torch.arange(number)).tolist()
-    mine = [stem(previews.batch([index]))[0] for index in share]
+    mine = [_kept(stem, previews, index) for index in share]
     if processes.number == 1:
         return mine
     previews.pass_over(sorted({*range(number)} - {*share}))
     # Without a share of its own one has to know the shape of the others' features all the same.
-    rows = torch.stack(mine) if mine else stem(previews.batch([0]))[:0]
-    return list(processes.joined(rows, number))
+    features, contexts = zip(*(mine or [_kept(stem, previews, 0)]), strict=True)
+    rows = (processes.joined(torch.stack(part)[: len(mine)], number) for part in (features, contexts))
+    return list(zip(*rows, strict=True))
 
 
-def split_after_layer3(network: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return the layers of a ResNet up to layer3, and those after it; both share the network's weights."""
-    parts = dict(network.named_children())
-    stem = [parts[name] for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")]
-    return nn.Sequential(*stem), nn.Sequential(parts["layer4"], parts["avgpool"], nn.Flatten(1), parts["fc"])
+def _kept(stem: nn.Module, examples: Previews, index: int) -> Inputs:
+    """Return what the stem makes of one example, and its context."""
+    previews, contexts = examples.batch([index])
+    return stem(previews)[0], contexts[0]

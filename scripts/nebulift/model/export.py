@@ -14,12 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from nebulift.dataset.context import CONTEXT_SIZE
 from nebulift.files import replacing
 from nebulift.model.description import ModelDescription, content_of_no_model
 from nebulift.model.inference import Model
-from nebulift.model.onnx_file import METADATA_KEY
+from nebulift.model.onnx_file import CONTEXT, INPUT, LOGITS, METADATA_KEY
 
 _OPSET = 20
+
+FrameInput = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,21 @@ class ExportCheck:
 
 
 def export_onnx(path: Path, network: nn.Module, description: ModelDescription) -> None:
-    """Write a trained network (N, 3, height, width) -> logits (N, 2), atomically; the same gives the same bytes."""
+    """Write a trained network, previews (N, 3, height, width) and contexts -> logits (N, 2), atomically.
+
+    The same network gives the same bytes.
+    """
     network.eval()
-    example = torch.zeros(2, 3, 224, 224)
+    example = torch.zeros(2, 3, 224, 224), torch.zeros(2, CONTEXT_SIZE)
     free = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     # The exporter tells its progress on the standard output, which belongs to those who call.
     with redirect_stdout(io.StringIO()):
         program = torch.onnx.export(
             network,
             (example,),
-            input_names=["input"],
-            output_names=["logits"],
-            dynamic_shapes=(free,),
+            input_names=[INPUT, CONTEXT],
+            output_names=[LOGITS],
+            dynamic_shapes=((free, {0: torch.export.Dim.DYNAMIC}),),
             opset_version=_OPSET,
             dynamo=True,
             verbose=False,
@@ -58,18 +64,21 @@ def export_onnx(path: Path, network: nn.Module, description: ModelDescription) -
 def export_no_model(path: Path, reason: str) -> None:
     """Write a file of the same format that says why there is no model."""
     given, answered = (
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * 4) for name in ("input", "logits")
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * 4) for name in (INPUT, LOGITS)
     )
-    nothing = onnx.helper.make_node("Identity", ["input"], ["logits"])
+    nothing = onnx.helper.make_node("Identity", [INPUT], [LOGITS])
     graph = onnx.helper.make_graph([nothing], "none", [given], [answered])
     # IR and operators that any reader of the last years knows.
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", _OPSET)], ir_version=10)
     _write(path, model, content_of_no_model(reason))
 
 
-def check_export(exported: Model, original: Model, inputs: Sequence[NDArray[np.float32]]) -> ExportCheck:
-    """Hold a model.onnx against the network it was made from, on one or more inputs (3, height, width)."""
-    answered, expected = (np.concatenate([m.logits(one[np.newaxis]) for one in inputs]) for m in (exported, original))
+def check_export(exported: Model, original: Model, inputs: Sequence[FrameInput]) -> ExportCheck:
+    """Hold a model.onnx against the network it was made from, on one or more (preview (3, height, width), context)."""
+    answered, expected = (
+        np.concatenate([model.logits(*(part[np.newaxis] for part in one)) for one in inputs])
+        for model in (exported, original)
+    )
     return ExportCheck(
         len(inputs),
         float(np.abs(answered - expected).max()),

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.description import CLASSES
 from nebulift.model.epochs import EpochRow, LossNotFinite
-from nebulift.model.network import with_outputs
+from nebulift.model.network import NightNetwork, with_outputs
 from nebulift.model.phase_run import PhaseRun
 from nebulift.model.phases import Phase, plan_phases
 from nebulift.model.processes import ALONE, Processes
@@ -34,7 +34,7 @@ class Fit:
     `stopped` says why training ended before its time, "" where it did not.
     """
 
-    network: nn.Module
+    network: NightNetwork
     logits: Tensor
     best_epoch: int
     history: tuple[EpochRow, ...]
@@ -53,7 +53,7 @@ class _Fitting:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: NightNetwork,
         sides: tuple[AstroImageDataset, AstroImageDataset],
         settings: "TrainingSettings",
         pretrained: bool,
@@ -122,7 +122,7 @@ class _Fitting:
 
 
 def fit(
-    network: nn.Module,
+    network: NightNetwork,
     train: AstroImageDataset,
     validation: AstroImageDataset,
     settings: "TrainingSettings",

@@ -1,4 +1,4 @@
-"""torchvision's ResNet18 with two outputs, and what its weights start from."""
+"""torchvision's ResNet18 with two outputs and a look at the night, and what its weights start from."""
 
 import contextlib
 import logging
@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import ResNet18_Weights, resnet18
+from torchvision.models import ResNet18_Weights
+from torchvision.models.resnet import BasicBlock, ResNet
 
+from nebulift.dataset.context import CONTEXT_SIZE
 from nebulift.model.description import ARCHITECTURE, CLASSES, ModelFileError, NoModel
 from nebulift.model.model_file import read_weights_file
 from nebulift.model.weights_file import SHIPPED_WEIGHTS, read_weights
@@ -23,13 +25,57 @@ logger = logging.getLogger(__name__)
 _PATIENCE_S = 12.0
 
 
-def new_network() -> nn.Module:
-    """Return an untrained ResNet18 (He et al. 2016) for inputs (N, 3, 224, 224), with one output per class."""
-    network: nn.Module = resnet18(num_classes=len(CLASSES))
-    return network
+Inputs = tuple[Tensor, Tensor]
+"""Previews (N, 3, height, width) or what layers made of them, and the context (N, CONTEXT_SIZE) of each."""
 
 
-def build_network(weights: str) -> tuple[nn.Module, str]:
+class Head(nn.Module):
+    """The end of a network: the features of a preview and its context become outputs."""
+
+    def __init__(self, network: "NightNetwork", *before: nn.Module) -> None:
+        super().__init__()
+        self.before = nn.Sequential(*before, network.avgpool, nn.Flatten(1))
+        self.fc = network.fc
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Return the outputs (N, outputs)."""
+        features, context = inputs
+        outputs: Tensor = self.fc(torch.cat([self.before(features), context], dim=1))
+        return outputs
+
+
+class NightNetwork(ResNet):  # type: ignore[misc]
+    """ResNet18 (He et al. 2016) whose last layer sees the context beside the features of the preview."""
+
+    fc: nn.Linear
+
+    def __init__(self) -> None:
+        super().__init__(BasicBlock, [2, 2, 2, 2])
+        self.fc = nn.Linear(self.fc.in_features + CONTEXT_SIZE, len(CLASSES))
+        # Nothing is known of contexts yet: see `context_start`.
+        nn.init.zeros_(self.fc.weight[:, -CONTEXT_SIZE:])
+
+    def stem(self) -> nn.Sequential:
+        """Return the layers up to layer3; they share the network's weights."""
+        early = (self.conv1, self.bn1, self.relu, self.maxpool, self.layer1, self.layer2, self.layer3)
+        return nn.Sequential(*early)
+
+    def tail(self) -> Head:
+        """Return the layers after layer3; they share the network's weights."""
+        return Head(self, self.layer4)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Return the outputs (N, outputs)."""
+        previews, context = inputs
+        return self.tail()((self.stem()(previews), context))  # type: ignore[no-any-return]
+
+
+def new_network() -> NightNetwork:
+    """Return an untrained network for previews (N, 3, 224, 224) with their context, with one output per class."""
+    return NightNetwork()
+
+
+def build_network(weights: str) -> tuple[NightNetwork, str]:
     """Return a network to train and what its weights really start from.
 
     `weights` is "nebulift" (those that ship with it), "imagenet", "none", or the path of weights by `nebulift pretrain`
@@ -66,9 +112,10 @@ def with_outputs(network: nn.Module, outputs: int) -> None:
 
 
 def _start_from(network: nn.Module, state: Mapping[str, Any], source: str) -> None:
-    """Load all layers; a last layer made for other classes than ours is left as it is."""
+    """Load all layers; a last layer made for other classes than ours, or without context, is left as it is."""
     fitting = dict(state)
-    if isinstance(fitting.get("fc.weight"), Tensor) and fitting["fc.weight"].shape[0] != len(CLASSES):
+    ours = network.get_parameter("fc.weight").shape
+    if isinstance(fitting.get("fc.weight"), Tensor) and fitting["fc.weight"].shape != ours:
         fitting |= {name: tensor for name, tensor in network.state_dict().items() if name.startswith("fc.")}
     try:
         network.load_state_dict(fitting)

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from nebulift.model.description import ModelDescription, ModelFileError, damaged, read_description, require_file
 
 METADATA_KEY = "nebulift"
+INPUT, CONTEXT, LOGITS = "input", "context", "logits"
+_FLOATS = "tensor(float)"
+_ENDS = [(INPUT, _FLOATS, 4), (CONTEXT, _FLOATS, 2), (LOGITS, _FLOATS, 2)]
 
 
 class OnnxModel:
@@ -19,9 +22,9 @@ class OnnxModel:
         self.description = description
         self._session = session
 
-    def logits(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the logits (N, 2) of inputs (N, 3, height, width)."""
-        (answered,) = self._session.run(None, {"input": inputs})
+    def logits(self, inputs: NDArray[np.float32], contexts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits (N, 2) of inputs (N, 3, height, width) with contexts (N, CONTEXT_SIZE)."""
+        (answered,) = self._session.run(None, {INPUT: inputs, CONTEXT: contexts})
         return np.asarray(answered, dtype=np.float32)
 
 
@@ -59,8 +62,7 @@ def load_onnx_model(path: Path) -> OnnxModel:
 
 
 def _check_ends(session: onnxruntime.InferenceSession) -> None:
-    """Raise TypeError unless previews fit in and logits come out."""
-    (given, *more_given), (answered, *more_answered) = session.get_inputs(), session.get_outputs()
-    ends = [(end.name, end.type, len(end.shape)) for end in (given, answered)]
-    if more_given or more_answered or ends != [("input", "tensor(float)", 4), ("logits", "tensor(float)", 2)]:
+    """Raise TypeError unless previews and contexts fit in and logits come out."""
+    ends = [(end.name, end.type, len(end.shape)) for end in (*session.get_inputs(), *session.get_outputs())]
+    if ends != _ENDS:
         raise TypeError(f"its ends are {ends}")

@@ -11,7 +11,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.epochs import EpochRow, WeightedLoss, class_weights, steps_per_epoch, train_epoch, validate
-from nebulift.model.examples import Examples, Frozen, KeptFeatures, Previews, split_after_layer3
+from nebulift.model.examples import Examples, Frozen, KeptFeatures, Previews
+from nebulift.model.network import NightNetwork
 from nebulift.model.phases import Phase
 from nebulift.model.processes import ALONE, Processes
 
@@ -32,7 +33,7 @@ class PhaseRun:
     def __init__(
         self,
         phase: Phase,
-        network: nn.Module,
+        network: NightNetwork,
         train: AstroImageDataset,
         validation: AstroImageDataset,
         settings: "TrainingSettings",
@@ -107,7 +108,7 @@ class PhaseRun:
 
 def _prepare(
     phase: Phase,
-    network: nn.Module,
+    network: NightNetwork,
     train: AstroImageDataset,
     validation: AstroImageDataset,
     processes: Processes,
@@ -117,7 +118,7 @@ def _prepare(
         half = phase.kind == "half"
         body, trained = processes.trained_together(network), list(network.parameters())
         return body, trained, Previews(train, half=half), Previews(validation, half=half)
-    stem, tail = split_after_layer3(network)
+    stem, tail = network.stem(), network.tail()
     body, trained = processes.trained_together(tail), list(tail.parameters())
     if KeptFeatures.fit_for(train):
         return body, trained, KeptFeatures(stem, train, processes), KeptFeatures(stem, validation, processes)

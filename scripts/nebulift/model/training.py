@@ -1,23 +1,28 @@
 """Training: labelled previews become a model, and everything that is known about it."""
 
 import logging
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
 
+from nebulift.files import replacing
 from nebulift.model.checkpoint import TorchModel, save_model, save_no_model
+from nebulift.model.context_start import knows_contexts, learn_contexts
 from nebulift.model.dataset import AstroImageDataset
 from nebulift.model.description import CLASSES, ModelDescription
-from nebulift.model.epochs import steps_per_epoch
+from nebulift.model.epochs import class_weights, steps_per_epoch
+from nebulift.model.examples import Previews
 from nebulift.model.export import check_export, export_no_model, export_onnx
 from nebulift.model.fitting import Fit, TrainingFailed, fit
-from nebulift.model.network import build_network
+from nebulift.model.network import NightNetwork, build_network
 from nebulift.model.onnx_file import load_onnx_model
 from nebulift.model.phases import FREEZE
 from nebulift.model.processes import ALONE, Processes
+from nebulift.model.quantized import export_quantized
 from nebulift.model.records import trained_metrics, untrained_metrics, write_records
 from nebulift.model.reproducible import reproducible
 from nebulift.model.unfinished import UnfinishedTraining, training_key
@@ -26,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 _MOST_FRAMES_CHECKED = 200
 _LARGEST_DIFFERENCE = 1e-3
+_MOST_FRAMES_SEEN = 64
+_LARGEST_SHARE_OF_OTHER_CLASS = 0.001
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class TrainingSettings:
     many as torch has been given; another number sums up in another order and gives another model. `precision` of
     "bfloat16" computes in half precision, twice as fast where the processor can, slower elsewhere. `nodes` is the
     number of processes that share every batch, one per node (`Processes`); others give the same but for rounding.
+    "bfloat16" computes in half precision, twice as fast where the processor can, slower elsewhere. With `int8`
+    model.onnx is in 8-bit integers, unless it then decides otherwise on over a thousandth of the validation frames.
     """
 
     weights: str = "nebulift"
@@ -53,6 +62,7 @@ class TrainingSettings:
     threads: int | None = None
     precision: str = "float32"
     nodes: int = 1
+    int8: bool = False
 
     def __post_init__(self) -> None:
         if self.freeze not in FREEZE:
@@ -122,6 +132,10 @@ def train(
     _check_share(len(train), settings.batch_size, processes)
     with reproducible(settings.seed, processes.threads(settings.threads)):
         network, weights_used = _same_network(settings.weights, processes)
+        if not knows_contexts(network):
+            examples = Previews(train)
+            balanced = class_weights(examples.labels, examples.weights)[examples.labels] * examples.weights
+            learn_contexts(network, train.contexts(), examples.labels, balanced)
         if not processes.first:
             fitted = fit(
                 network, train, validation, settings, weights_used != "none", _say_nothing, processes=processes
@@ -135,6 +149,8 @@ def train(
     model = output / "model.pth"
     save_model(model, fitted.network, description)
     metrics["onnx"] = _exported(output / "model.onnx", fitted, description, validation)
+    if settings.int8:
+        metrics["onnx"]["int8"] = _quantized(output / "model.onnx", train, validation, report)
     write_records(output, metrics, fitted.history, settings)
     unfinished.remove()
     report(
@@ -171,7 +187,7 @@ def train_or_explain(
     return TrainingResult(model, metrics, None)
 
 
-def _same_network(weights: str, processes: Processes) -> tuple[nn.Module, str]:
+def _same_network(weights: str, processes: Processes) -> tuple[NightNetwork, str]:
     """Return the network to train and what its weights start from, as the first process finds them."""
     if processes.number == 1:
         return build_network(weights)
@@ -201,7 +217,8 @@ def _exported(path: Path, fitted: Fit, description: ModelDescription, validation
     Raises TrainingFailed where they are not the same but for rounding.
     """
     export_onnx(path, fitted.network, description)
-    inputs = [validation[index][0].numpy() for index in range(min(len(validation), _MOST_FRAMES_CHECKED))]
+    number = min(len(validation), _MOST_FRAMES_CHECKED)
+    inputs = [(preview.numpy(), context.numpy()) for preview, context in map(validation.input, range(number))]
     check = check_export(load_onnx_model(path), TorchModel(fitted.network, description), inputs)
     if check.largest_difference_of_logits > _LARGEST_DIFFERENCE:
         raise TrainingFailed(
@@ -209,6 +226,29 @@ def _exported(path: Path, fitted: Fit, description: ModelDescription, validation
             f" {check.largest_difference_of_logits:.3g}); please report this with your versions"
         )
     return asdict(check)
+
+
+def _quantized(
+    path: Path, train: AstroImageDataset, validation: AstroImageDataset, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Put a model in 8-bit integers in the place of `path`, if it decides alike; return how their answers differ."""
+    inputs, seen = (
+        [(preview.numpy(), context.numpy()) for preview, context in map(side.input, range(min(len(side), most)))]
+        for side, most in ((validation, _MOST_FRAMES_CHECKED), (train, _MOST_FRAMES_SEEN))
+    )
+    with tempfile.TemporaryDirectory(prefix="nebulift-") as folder:
+        quantized = Path(folder) / "model.onnx"
+        export_quantized(quantized, path, seen)
+        check = check_export(load_onnx_model(quantized), load_onnx_model(path), inputs)
+        used = check.other_class <= _LARGEST_SHARE_OF_OTHER_CLASS * check.frames
+        if used:
+            with replacing(path) as temporary:
+                shutil.copyfile(quantized, temporary)
+    report(
+        f"model.onnx is {'' if used else 'not '}in 8-bit integers: of {check.frames} validation frames"
+        f" {check.other_class} would be decided otherwise"
+    )
+    return {"used": used, **asdict(check)}
 
 
 def _counts(dataset: AstroImageDataset) -> str:

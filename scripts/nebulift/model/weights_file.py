@@ -54,6 +54,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise ModelFileError(f"{path}: not a file of weights, or damaged ({error}); give another") from error
     if told.get("format") != _FORMAT:
         raise ModelFileError(f"{path}: not weights written by `nebulift pretrain`; give others")
+    if told.get("architecture") != ARCHITECTURE:
+        raise ModelFileError(
+            f"{path}: weights of another form of network ({told.get('architecture')}), this Nebulift trains "
+            f"{ARCHITECTURE}; make others: nebulift pretrain"
+        )
     if told.get("preview_version") != PREVIEW_VERSION:
         raise ModelFileError(
             f"{path}: trained on previews of version {told.get('preview_version')}, this Nebulift makes version "

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nebulift.config import complete_config
 from nebulift.cv_prefilter import ArtifactDetector
 from nebulift.labels.decision import DecisionPolicy, decide
 from nebulift.model.inference import Predictor
+from nebulift.stages.contexts import contexts_of
 from nebulift.stages.plan import ready_model
 from nebulift.stages.predict import promise_of
 from nebulift.tables import Row
@@ -27,11 +30,15 @@ def analyze_files(files: Sequence[str | Path], config: Mapping[str, Any] | None 
     predictor = Predictor.load(Path(chosen)) if chosen else None
     promise = promise_of(policy, Path(chosen), predictor.model.description.calls) if chosen and predictor else None
     rows, previews = ArtifactDetector(dict(config or {})).analyze_files(files)
+    readable = [row for row in rows if row["frame"] in previews]
+    contexts = contexts_of(readable, (previews[row["frame"]] for row in readable)) if predictor else ()
+    told = {row["frame"]: context for row, context in zip(readable, contexts, strict=predictor is not None)}
     analyzed = []
     for row in rows:
         p_clean = None
         if predictor and row["frame"] in previews:
-            p_clean = round(float(predictor.predict_pictures([previews[row["frame"]]])[0]), 6)
+            pictures, context = [previews[row["frame"]]], told[row["frame"]]
+            p_clean = round(float(predictor.predict_pictures(pictures, context[np.newaxis])[0]), 6)
         decision = decide(row, p_clean, policy, promise)
         analyzed.append(
             {

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import nebulift
 from nebulift.dataset.audit import audit_labels, too_few_to_audit
+from nebulift.dataset.context import of_preview, read_context, write_context
 from nebulift.dataset.description import SIDES, describe
 from nebulift.dataset.folders import check_links, clear_links, link_frames
 from nebulift.dataset.preview import PREVIEW_VERSION, read_preview
-from nebulift.dataset.preview_features import against_the_night, preview_features
 from nebulift.dataset.splits import MARGIN, REVIEW, TRAIN, SplitRule, split_night
+from nebulift.dataset.version import CONTEXT_VERSION
 from nebulift.files import write_text
 from nebulift.labels.verdict import CLEAN, CONTAMINATED, UNREADABLE
 from nebulift.scoring.version import SCORER_VERSION
+from nebulift.stages.contexts import contexts_of
 from nebulift.tables import Row, read_table, write_table
 
 __all__ = ["SIDES", "dataset_rows", "materialise_dataset"]
@@ -40,7 +41,12 @@ def materialise_dataset(
     `audit`, labels of the rules that frames looking alike contradict leave training for review/_label_audit; those
     that validate stay, because the figures would be flattered without them, and are listed like the others.
     """
-    rows = dataset_rows(read_table(labels, "labels"), previews, rule)
+    graded = read_table(labels, "labels")
+    rows = dataset_rows(graded, previews, rule)
+    readable = [row for row in graded if row["label"] != UNREADABLE]
+    told = contexts_of(readable, (read_preview(Path(row["preview_path"])) for row in rows))
+    for row, context in zip(rows, told, strict=True):
+        row["context"] = write_context(context)
     suspected, skipped = audited(rows) if audit else ([], "not asked for")
     for side in SIDES:
         check_links(folder / side)
@@ -56,9 +62,12 @@ def materialise_dataset(
 
 
 def dataset_rows(labels: Sequence[Row], previews: Path, rule: SplitRule) -> list[Row]:
-    """Return the rows of the dataset, review frames and those of the margins included, unreadable ones never."""
+    """Return the rows of the dataset, review frames and those of the margins included, unreadable ones never.
+
+    Their contexts are still empty.
+    """
     rows = []
-    usable = (row for row in labels if row["label"] != UNREADABLE)
+    usable = [row for row in labels if row["label"] != UNREADABLE]
     for night, members in itertools.groupby(usable, key=lambda row: row["night"]):
         frames = list(members)
         placements = split_night(night, [row["frame"] for row in frames], [row["date_obs"] for row in frames], rule)
@@ -70,6 +79,7 @@ def dataset_rows(labels: Sequence[Row], previews: Path, rule: SplitRule) -> list
                     "split": side,
                     "block": placement.block,
                     "preview_path": str(previews / night / row["preview"]),
+                    "context": "",
                     "link": _link(side, row),
                 }
             )
@@ -89,9 +99,9 @@ def audited(rows: Sequence[Row]) -> tuple[list[Row], str]:
         logger.info("%s", too_few)
         return [], too_few
     found = []
-    for suspicion in audit_labels(
-        _features(labelled), labels, blocks, [r["label_source"] == "human" for r in labelled]
-    ):
+    # Without the checks' qualities: labels are made of these, errors included.
+    features = np.stack([of_preview(read_context(row["context"])) for row in labelled])
+    for suspicion in audit_labels(features, labels, blocks, [r["label_source"] == "human" for r in labelled]):
         row = labelled[suspicion.index]
         if row["split"] == TRAIN:
             row |= {"split": REVIEW, "link": "/".join((REVIEW, AUDIT_FOLDER, row["night"], row["frame"]))}
@@ -102,15 +112,6 @@ def audited(rows: Sequence[Row]) -> tuple[list[Row], str]:
     if found:
         logger.warning("%d labels are suspected to be wrong; review them first: audit.tsv", len(found))
     return found, ""
-
-
-def _features(rows: Sequence[Row]) -> NDArray[np.float64]:
-    """Return the features of the previews of the rows, each against its night."""
-    features = np.stack([preview_features(read_preview(Path(row["preview_path"]))) for row in rows])
-    nights = np.array([row["night"] for row in rows])
-    for night in np.unique(nights):
-        features[nights == night] = against_the_night(features[nights == night])
-    return features
 
 
 def _link(side: str, row: Row) -> str:
@@ -128,5 +129,6 @@ def _description(rows: Sequence[Row], rule: SplitRule, thresholds: Mapping[str, 
             "nebulift": nebulift.__version__,
             "scorer": SCORER_VERSION,
             "preview": PREVIEW_VERSION,
+            "context": CONTEXT_VERSION,
         },
     }

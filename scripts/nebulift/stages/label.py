@@ -1,5 +1,6 @@
 """Labelling: the scores of a night become labels with reasons, and a person's reviews override them."""
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,7 @@ def label_rows(scores: Sequence[Row], settings: LabelSettings) -> list[Row]:
             "label": verdict.label,
             "cv_label": verdict.label,
             "reasons": verdict.reasons,
+            "qualities": json.dumps({one.check.column: float(f"{one.quality:.4g}") for one in findings}),
             "fwhm_px": score["fwhm_px"],
             "group": context.group,
             "group_frames": context.group_frames,

@@ -1,16 +1,23 @@
 """Previews of made-up frames whose truth is known: what the weights that ship with Nebulift are trained on."""
 
 import csv
+import functools
 import io
 import math
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from nebulift.config import complete_config
+from nebulift.dataset.context import alone
+from nebulift.dataset.preview import read_preview
 from nebulift.dataset.version import PREVIEW_VERSION
 from nebulift.files import write_text
 from nebulift.frames.listing import list_frames
@@ -21,19 +28,13 @@ from nebulift.simulate.drawn_set_ups import draw_set_up
 from nebulift.simulate.field import generator
 from nebulift.simulate.night import simulate_night, truth_table
 from nebulift.simulate.set_ups import SetUp
+from nebulift.stages.contexts import contexts_of
+from nebulift.stages.label import LabelSettings, label_rows
 from nebulift.stages.score import score_chunk
 from nebulift.tables import read_table
 
-FRAMES_PER_SET_UP = 12
-_CONTAMINATED_FRACTION = 0.5
-_SHOWN_FROM = {
-    "trail_peak_sigma": 4.0,
-    "cloud_coverage": 0.1,
-    "defocus_px": 2.5,
-    "tracking_px": 4.0,
-    "occlusion": 0.05,
-}
-"""From which value of which column of truth.tsv a single frame shows what is wrong with it."""
+FRAMES_PER_SET_UP = 20
+_CONTAMINATED_FRACTION = 0.4
 _MEASURED = (
     "star_fwhm_px",
     "defocus_px",
@@ -53,8 +54,8 @@ class MadeUp:
 
     frames: int = 3000
     seed: int = 1
-    width_px: int = 1024
-    height_px: int = 768
+    width_px: int = 640
+    height_px: int = 480
 
     def __post_init__(self) -> None:
         for name, lowest in (("frames", 1), ("seed", 0), ("width_px", 256), ("height_px", 256)):
@@ -71,16 +72,17 @@ class MadeUp:
 class LabelledPreview:
     """A preview with what is true of its frame: 1 clean, 0 contaminated; `artifacts` as in truth.tsv.
 
-    `shows` is False where one frame by itself cannot show what is wrong: a veil that only other frames of the night
-    tell, or a trail near the noise. `measured` are numbers of about unit spread, see `_measured`.
+    `measured` are numbers of about unit spread, see `_measured`. `context` is what the night tells
+    (CONTEXT_SIZE), `rules` what the rules call the frame.
     """
 
     preview: Path
     label: int
     artifacts: str
     set_up: int
-    shows: bool
     measured: tuple[float, ...] = ()
+    context: NDArray[np.float32] = field(default_factory=lambda: alone(1)[0])
+    rules: str = ""
 
 
 def make_previews(made_up: MadeUp, cache: Path, workers: int, report: Callable[[str], None]) -> list[LabelledPreview]:
@@ -140,14 +142,18 @@ def read_night(night: Path, number: int = 0) -> Iterator[LabelledPreview]:
     """Give the previews of a night that was made, in capture order, `number` being that of its set-up."""
     text = (night / _TRUTH).read_text(encoding="utf-8")
     truth = {row["frame"]: row for row in csv.DictReader(io.StringIO(text), delimiter="\t")}
-    for row in read_table(night / _SCORES, "scores"):
-        if row["preview"]:
-            true = truth[row["frame"]]
-            label = int(true["verdict"] == CLEAN)
-            shows = bool(label) or any(float(true[column]) >= least for column, least in _SHOWN_FROM.items())
-            yield LabelledPreview(
-                night / _PREVIEWS / row["preview"], label, true["artifacts"], number, shows, _measured(true)
-            )
+    graded = label_rows(read_table(night / _SCORES, "scores"), _default_labelling())
+    rows = [row for row in graded if row["preview"]]
+    paths = [night / _PREVIEWS / row["preview"] for row in rows]
+    for row, path, context in zip(rows, paths, contexts_of(rows, map(read_preview, paths)), strict=True):
+        true = truth[row["frame"]]
+        label = int(true["verdict"] == CLEAN)
+        yield LabelledPreview(path, label, true["artifacts"], number, _measured(true), context, row["label"])
+
+
+@functools.cache
+def _default_labelling() -> LabelSettings:
+    return LabelSettings.from_config(complete_config({})["label"])
 
 
 def _measured(true: Mapping[str, str]) -> tuple[float, ...]:

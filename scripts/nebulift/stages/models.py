@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nebulift.dataset.preview import read_preview
 from nebulift.dataset.splits import TRAIN, VAL
 from nebulift.files import replacing, write_text
 from nebulift.labels.decision import DecisionPolicy
@@ -33,6 +34,7 @@ from nebulift.model.registry import (
     read_registry,
     write_registry,
 )
+from nebulift.stages.contexts import contexts_of
 from nebulift.tables import read_table
 
 logger = logging.getLogger(__name__)
@@ -130,18 +132,22 @@ def _compare(
 ) -> Comparison:
     truth = read_truth(reviews)
     seen = {frame for model in (name, current) for frame in _frames(registry, model)}
-    rows = [
-        row
-        for row in read_table(labels, "labels")
-        if truth.get((row["night"], row["frame"])) in (CLEAN, CONTAMINATED)
-        and (row["night"], row["frame"]) not in seen
-        and row["preview"]
+    graded = [row for row in read_table(labels, "labels") if row["preview"]]
+    asked = [
+        index
+        for index, row in enumerate(graded)
+        if truth.get((row["night"], row["frame"])) in (CLEAN, CONTAMINATED) and (row["night"], row["frame"]) not in seen
     ]
+    nights = {graded[index]["night"] for index in asked}
+    beside = [index for index, row in enumerate(graded) if row["night"] in nights]
+    paths = {index: previews / graded[index]["night"] / graded[index]["preview"] for index in beside}
+    told = contexts_of([graded[index] for index in beside], (read_preview(path) for path in paths.values()))
+    rows = [graded[index] for index in asked]
     clean = [truth[row["night"], row["frame"]] == CLEAN for row in rows]
-    paths = [previews / row["night"] / row["preview"] for row in rows]
     right = []
     for model in (name, current):
-        p_clean = Predictor.load(registry.file(model, MODEL_FILE)).predict(paths)
+        chosen = [beside.index(index) for index in asked]
+        p_clean = Predictor.load(registry.file(model, MODEL_FILE)).predict([paths[i] for i in asked], told[chosen])
         right.append(sum((p >= 0.5) == true for p, true in zip(p_clean, clean, strict=True)))
     return Comparison(len(rows), int(right[0]), int(right[1]))
 

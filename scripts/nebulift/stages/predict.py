@@ -97,8 +97,13 @@ def promise_of(policy: DecisionPolicy, model: Path, calls: Mapping[str, Any] | N
 
 
 def _probabilities(rows: Sequence[Row], previews: Path, predictor: "Predictor") -> list[float | None]:
+    from nebulift.dataset.preview import read_preview
+    from nebulift.stages.contexts import contexts_of
+
     readable = [index for index, row in enumerate(rows) if row["label"] != UNREADABLE]
-    found = predictor.predict([previews / rows[index]["preview"] for index in readable])
+    paths = [previews / rows[index]["preview"] for index in readable]
+    told = contexts_of([rows[index] for index in readable], map(read_preview, paths))
+    found = predictor.predict(paths, told)
     probabilities: list[float | None] = [None] * len(rows)
     for index, value in zip(readable, found, strict=True):
         probabilities[index] = round(float(value), 6)

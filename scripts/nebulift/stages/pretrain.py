@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 import nebulift
-from nebulift.dataset.version import PREVIEW_VERSION
+from nebulift.dataset.version import CONTEXT_VERSION, PREVIEW_VERSION
 from nebulift.files import write_text
+from nebulift.labels.verdict import CLEAN, CONTAMINATED
 from nebulift.model.calibration import expected_calibration_error
 from nebulift.model.checkpoint import TorchModel, load_model
 from nebulift.model.dataset import AstroImageDataset, FrameFacts
@@ -59,19 +60,17 @@ def pretrain(
 
 
 def _sides(previews: Sequence[LabelledPreview]) -> dict[str, list[LabelledPreview]]:
-    """Divide previews by their set-up; what a preview does not show cannot be learned from it."""
+    """Divide previews by their set-up."""
     sides: dict[str, list[LabelledPreview]] = {"train": [], "validation": [], "held out": []}
     for one in previews:
         place = one.set_up % _SHARE
-        side = "validation" if place == _VALIDATES else "held out" if place == _HELD_OUT else "train"
-        if one.shows or side == "held out":
-            sides[side].append(one)
+        sides["validation" if place == _VALIDATES else "held out" if place == _HELD_OUT else "train"].append(one)
     return sides
 
 
 def _dataset(previews: Sequence[LabelledPreview], augment: bool = False, seed: int = 0) -> AstroImageDataset:
     paths, labels = [one.preview for one in previews], [one.label for one in previews]
-    facts = [FrameFacts(measured=one.measured) for one in previews]
+    facts = [FrameFacts(measured=one.measured, context=one.context) for one in previews]
     return AstroImageDataset(paths, labels, augment=augment, seed=seed, facts=facts)
 
 
@@ -80,9 +79,9 @@ def _figures(weights: Path, trained: TorchModel, previews: Sequence[LabelledPrev
     network, _ = build_network(str(weights))
     network.to(memory_format=torch.channels_last).eval()
     model = TorchModel(network, replace(trained.description, weights="none"))
-    p_clean = Predictor(model).predict([one.preview for one in previews])
+    paths = [one.preview for one in previews]
+    p_clean = Predictor(model).predict(paths, np.stack([one.context for one in previews]))
     labels = np.array([one.label for one in previews])
-    shown = np.array([one.shows for one in previews])
     kinds = sorted({kind for one in previews for kind in one.artifacts.split(",")})
     right = (p_clean >= 0.5) == labels
     by_kind = {}
@@ -93,7 +92,8 @@ def _figures(weights: Path, trained: TorchModel, previews: Sequence[LabelledPrev
         **classification_metrics(labels, p_clean),
         "expected_calibration_error": expected_calibration_error(p_clean, labels),
         "right_by_artifact": by_kind,
-        "shown": classification_metrics(labels[shown], p_clean[shown]),
+        "alone": classification_metrics(labels, Predictor(model).predict(paths)),
+        "rules_right": sum(one.rules == (CONTAMINATED, CLEAN)[one.label] for one in previews),
     }
 
 
@@ -111,8 +111,8 @@ def _card(
         [
             "# The weights that training starts from",
             "",
-            "A ResNet18 for Nebulift's three-channel previews, in half precision, to be trained further on real frames",
-            "(`train: weights: nebulift`). Not meant to decide by itself.",
+            "A ResNet18 for Nebulift's three-channel previews and what the night tells of each frame, in half",
+            "precision, to be trained further on real frames (`train: weights: nebulift`).",
             "",
             f"- made by: nebulift pretrain --frames {made_up.frames} --seed {made_up.seed} --width-px "
             f"{made_up.width_px} --height-px {made_up.height_px} --epochs {settings.epochs} --batch-size "
@@ -121,10 +121,9 @@ def _card(
             f"- trained on: made-up frames alone, {made_up.width_px} x {made_up.height_px} px, {FRAMES_PER_SET_UP} from"
             f" each of {made_up.set_ups} set-ups drawn from the parts of the development half (nebulift.simulate)",
             f"- frames: {counts}; no set-up on two sides",
-            "- labels: the truth of the simulation; what a single frame does not show (a veil over all of it, a trail",
-            "  below 4 sigma of a pixel) neither trained nor validated, but is held out like the rest",
+            "- labels: the truth of the simulation",
             "- learned along: width of the stars, defocus, tracking, trails, obstacles and clouds in numbers",
-            f"- previews: version {PREVIEW_VERSION}, by scorer {SCORER_VERSION}",
+            f"- previews: version {PREVIEW_VERSION}, contexts: version {CONTEXT_VERSION}, by scorer {SCORER_VERSION}",
             f"- versions: nebulift {nebulift.__version__}, {versions}",
             "",
             "## On the frames held out",
@@ -133,8 +132,9 @@ def _card(
             "",
             f"- accuracy: {figures['accuracy']:.4f}",
             f"- area under the ROC curve: {figures['auc']:.4f}",
-            f"- the same of what a single frame shows: {figures['shown']['accuracy']:.4f} and "
-            f"{figures['shown']['auc']:.4f}",
+            f"- both where each frame is taken alone, without its night and its measurements: "
+            f"{figures['alone']['accuracy']:.4f} and {figures['alone']['auc']:.4f}",
+            f"- the rules by themselves: {figures['rules_right']} of {len(sides['held out'])} right",
             f"- expected calibration error: {figures['expected_calibration_error']:.4f}",
             *(f"- {name.replace('_', ' ')}: {number}" for name, number in figures["confusion_matrix"].items()),
             *(f"- right with {kind}: {right} of {of}" for kind, (right, of) in figures["right_by_artifact"].items()),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nebulift.dataset.context import read_context
 from nebulift.model.dataset import AstroImageDataset, FrameFacts
 from nebulift.model.processes import ALONE, Processes
 from nebulift.model.training import TrainingResult, TrainingSettings, train_or_explain
@@ -46,7 +47,8 @@ def load_split(
 
 def _facts(row: Row, review_weight: float) -> FrameFacts:
     # A person's note may hold anything, also what looks like a reason.
+    context = read_context(row["context"]) if row["context"] else None
     if row["label_source"] == "human":
-        return FrameFacts(row["night"], ("human",), review_weight)
+        return FrameFacts(row["night"], ("human",), review_weight, context=context)
     words = dict.fromkeys(reason.partition(":")[0] for reason in row["reasons"].split("; "))
-    return FrameFacts(row["night"], tuple(filter(None, words)) or ("none",))
+    return FrameFacts(row["night"], tuple(filter(None, words)) or ("none",), context=context)

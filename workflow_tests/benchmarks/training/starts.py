@@ -10,38 +10,55 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.reporting.tables import markdown_table
-from benchmarks.training.nights import dataset, night
+from benchmarks.training.nights import FIRST_SEED, SIZE_PX, dataset, night
+from benchmarks.training.records import Plan, Record
 from nebulift.model.checkpoint import load_model
 from nebulift.model.inference import Predictor
 from nebulift.model.metrics import area_under_curve
 from nebulift.model.training import TrainingSettings, train
-from nebulift.simulate.catalogue import SetUp
+from nebulift.simulate.catalogue import set_ups
 
+NAME, ALONE = "starts", False
 STARTS = ("nebulift", "none")
-TRAINING, MARGIN, VALIDATION, ASKED = 100, 10, 40, 120
+CAMERAS, TRAINING, MARGIN, VALIDATION, ASKED, EPOCHS = 2, 100, 10, 40, 120, 8
 
 
-def observe(set_up: SetUp, nights_seed: int, weights: str, seed: int, epochs: int, kept: Path) -> dict[str, Any]:
-    """Train from a start and return the shares right and the area under the curve on the other night."""
-    first = night(set_up, nights_seed, TRAINING + MARGIN + VALIDATION, kept)
-    other = night(set_up, nights_seed + 1, ASKED, kept)
-    settings = TrainingSettings(weights=weights, epochs=epochs, seed=seed, threads=1)
+def tasks(plan: Plan) -> list[Record]:
+    """Return a training for each camera, seed and start; the first of a camera makes its nights."""
+    return [
+        {"half": plan.half, "camera": camera, "seed": seed, "weights": weights, "epochs": plan.some(EPOCHS)}
+        for seed in range(plan.some(5))
+        for camera in range(plan.some(CAMERAS, 1))
+        for weights in STARTS
+    ]
+
+
+def observe(task: Record, kept: Path) -> list[Record]:
+    """Train from a start; give the share right and the area under the curve on the other night."""
+    set_up = set_ups(task["half"], *SIZE_PX)[task["camera"]]
+    seed = FIRST_SEED[task["half"]] + 10 * task["camera"]
+    first = night(set_up, seed, TRAINING + MARGIN + VALIDATION, kept / "nights")
+    other = night(set_up, seed + 1, ASKED, kept / "nights")
+    settings = TrainingSettings(weights=task["weights"], epochs=task["epochs"], seed=task["seed"], threads=1)
     with tempfile.TemporaryDirectory(prefix="nebulift-benchmark-") as folder:
-        learned = dataset(first[:TRAINING], augment=True, seed=seed)
+        learned = dataset(first[:TRAINING], augment=True, seed=task["seed"])
         result = train(learned, dataset(first[TRAINING + MARGIN :]), settings, Path(folder), lambda _: None)
-        p_clean = Predictor(load_model(result.model)).predict([one.preview for one in other])
+        told = np.stack([one.context for one in other])
+        p_clean = Predictor(load_model(result.model)).predict([one.preview for one in other], told)
     labels = np.array([one.label for one in other])
-    return {
-        "set_up": set_up.name,
-        "weights": weights,
-        "seed": seed,
-        "frames": len(other),
-        "accuracy": float(np.mean((p_clean >= 0.5) == labels)),
-        "auc": area_under_curve(labels, p_clean),
-    }
+    return [
+        {
+            "set_up": set_up.name,
+            "weights": task["weights"],
+            "seed": task["seed"],
+            "frames": len(other),
+            "accuracy": float(np.mean((p_clean >= 0.5) == labels)),
+            "auc": area_under_curve(labels, p_clean),
+        }
+    ]
 
 
-def text(records: Sequence[dict[str, Any]]) -> str:
+def text(records: Sequence[Record]) -> tuple[str, list[bool | None]]:
     """Return the table of both starts and their difference, pair by pair of the same camera and seed."""
     rows: list[list[object]] = []
     for figure, name in (("accuracy", "share right"), ("auc", "area under the ROC curve")):
@@ -52,13 +69,14 @@ def text(records: Sequence[dict[str, Any]]) -> str:
             rows.append([name, start, *_mean(values, figure), len(pairs)])
         rows.append([name, "gain", *_mean(ours - none, figure), len(pairs)])
     cameras = sorted({one["set_up"] for one in records})
-    return (
+    page = (
         "### Our weights against none\n\n"
         + markdown_table(["figure", "start", "mean", "95 % interval", "trainings"], rows)
         + f"\nTrained on {TRAINING} frames of a night with true labels, validated on {VALIDATION} later ones of it,"
         f" asked about {records[0]['frames']} of another night with other stars. Cameras: {', '.join(cameras)}."
         " Intervals over seeds and cameras (Student's t).\n"
     )
+    return page, []
 
 
 def _mean(values: "np.ndarray[Any, Any]", figure: str) -> tuple[str, str]:
