@@ -95,7 +95,7 @@ def test_reviews_count_more_in_the_dataset_that_trains_and_no_more_in_the_one_th
     write_table(tmp_path / "dataset.tsv", "dataset", rows)
     seen: dict[str, list[float]] = {}
 
-    def fake(train: AstroImageDataset, validation: AstroImageDataset, *_: object) -> None:
+    def fake(train: AstroImageDataset, validation: AstroImageDataset, *_: object, **__: object) -> None:
         seen["train"] = [facts.weight for facts in train.facts]
         seen["validation"] = [facts.weight for facts in validation.facts]
 

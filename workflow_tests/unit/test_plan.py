@@ -29,7 +29,7 @@ def put(folder: Path, *names: str) -> Path:
 def planned(
     folder: Path | str, sorted_folder: Path | None = None, own: Iterable[Path] = (), **night: Any
 ) -> dict[str, Path]:
-    complete = {"path": str(folder), "pattern": "*", "recursive": True, **night}
+    complete = {"path": str(folder), "pattern": "*", "recursive": True, "frames_file": None, **night}
     frames = plan_night("n", complete, sorted_folder or Path("/nowhere/sorted/n"), own)
     assert [frame.name for frame in frames] == sorted(frame.name for frame in frames)
     return {frame.name: frame.path for frame in frames}

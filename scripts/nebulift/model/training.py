@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-
 from nebulift.files import replacing
 from nebulift.model.checkpoint import TorchModel, save_model, save_no_model
 from nebulift.model.context_start import knows_contexts, learn_contexts
