@@ -61,8 +61,8 @@ def text_of(measured: Mapping[int, Sequence[Mapping[str, float]]], batch_size: i
         f"## Training by several processes\n\n{about}- batches of {batch_size}, median of {runs} runs, one thread per"
         f" process, all on this machine's {os.cpu_count()} cores\n\n{markdown_table(header, rows)}\n"
         f"Putting {most['megabytes']:.0f} MB of gradients together takes {most['exchange']:.3f} s between processes of"
-        f" one machine. Two nodes with a gigabit cable would need about {gigabit:.1f} s, by arithmetic, as each sends all"
-        " of it once; that was not measured.\n"
+        f" one machine. Two nodes with a gigabit cable would need about {gigabit:.1f} s, by arithmetic, as each sends"
+        " all of it once; that was not measured.\n"
     )
 
 
