@@ -101,8 +101,8 @@ def test_an_empty_key_says_nothing(text: str) -> None:
 def test_nights_may_be_a_folder_or_a_mapping() -> None:
     config = complete_config({"nights": {"a": "folder", "b": {"path": "other", "pattern": "L*"}}})
     assert config["nights"] == {
-        "a": {"path": "folder", "pattern": "*", "recursive": True},
-        "b": {"path": "other", "pattern": "L*", "recursive": True},
+        "a": {"path": "folder", "pattern": "*", "recursive": True, "frames_file": None},
+        "b": {"path": "other", "pattern": "L*", "recursive": True, "frames_file": None},
     }
 
 
