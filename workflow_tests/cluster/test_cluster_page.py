@@ -46,9 +46,10 @@ def test_the_nodes_have_what_the_jobs_of_the_profile_ask_for() -> None:
 
 
 @pytest.fixture
-def page_cluster(started_slurm: SlurmCluster, tmp_path: Path) -> Iterator[SlurmCluster]:
+def page_cluster(started_slurm: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
     """Start a cluster with the page's slurm.conf; what is changed is where things are."""
-    cluster = SlurmCluster(tmp_path / "page", nodes=4)
+    # In a folder of a short name: Slurm's sockets cannot have longer ones.
+    cluster = SlurmCluster(tmp_path_factory.mktemp("page"), nodes=4)
     own = dict(line.split("=", 1) for line in cluster.configuration.read_text().splitlines() if "NodeName" not in line)
     places = ("ClusterName", "SlurmctldHost", "SlurmUser", "StateSaveLocation", "SlurmdSpoolDir")
     places += ("SlurmctldLogFile", "SlurmdLogFile")

@@ -215,3 +215,14 @@ def test_planning_imports_nothing_heavy() -> None:
     scripts = Path(plan.__file__).parents[2]
     finished = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(scripts)}, check=False)
     assert finished.returncode == 0
+
+
+def test_only_the_frames_that_a_file_names_are_taken(tmp_path: Path) -> None:
+    for name in ("a.fits", "b.fits", "c.fits"):
+        (tmp_path / name).touch()
+    names = tmp_path / "names.txt"
+    night = {"path": str(tmp_path), "pattern": "*", "recursive": True, "frames_file": str(names)}
+    with pytest.raises(ConfigError, match=r"nights: n: frames_file: .*names.txt: no such file"):
+        plan.plan_night("n", night, tmp_path / "sorted", [])
+    names.write_text("c.fits\na.fits\ngone.fits\n", encoding="utf-8")
+    assert [frame.name for frame in plan.plan_night("n", night, tmp_path / "sorted", [])] == ["a.fits", "c.fits"]

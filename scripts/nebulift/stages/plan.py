@@ -30,7 +30,7 @@ def plan_night(
         moved = dict(moved_frames(sorted_folder))
         # Snakemake removes a folder that it finds empty, so a night whose frames were all moved may be gone.
         listed = [] if moved and not folder.exists() else list_frames(folder, night["pattern"], night["recursive"])
-        if night["frames_file"] is not None:
+        if night.get("frames_file") is not None:
             key = f"nights: {name}: frames_file"
             named = set(read_exactly(Path(night["frames_file"]).expanduser()).split("\n"))
             listed = [frame for frame in listed if frame.name in named]
