@@ -50,8 +50,10 @@ config: setup
 benchmarks: setup
 	$(BIN)/python workflow_tests/benchmarks/accuracy
 	$(BIN)/python workflow_tests/benchmarks/training
+	$(BIN)/python workflow_tests/benchmarks/scaling
 	$(BIN)/python workflow_tests/benchmarks/speed
 	$(BIN)/python workflow_tests/benchmarks/season --kills 200
+	$(BIN)/python workflow_tests/benchmarks/pi
 
 clean:
 	rm -rf $(VENV) $(DEMO)

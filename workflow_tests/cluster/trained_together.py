@@ -37,7 +37,7 @@ def trained(folder: Path, processes: Processes = ALONE, **how: Any) -> None:
     killed = how.pop("killed", None)
     if killed is not None and processes.rank == killed[0]:
         _die_in(killed[1])
-    how = {"weights": "nebulift", "batch_size": 5} | how
+    how = {"weights": "nebulift", "batch_size": 5, "nodes": processes.number} | how
     with mock.patch.object(training, "_exported", return_value={}):
         training.train(*frames(), settings(**how), folder, print, processes)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.training import channels, command, inference, pace, starts, verdicts
+from benchmarks.training.nights import FIRST_SEED
 from benchmarks.training.records import Plan, Record
 
 
@@ -142,3 +143,6 @@ def test_the_halves_share_no_night() -> None:
     tasks = {half: [task for one in command.EXPERIMENTS.values() for task in one.tasks(Plan(half))] for half in
              ("development", "test")}  # fmt: skip
     assert all(task["half"] == half for half, some in tasks.items() for task in some)
+    # Seeds are counted up from the first of a half, by less than lies between the two.
+    first, second = (FIRST_SEED[half] for half in ("development", "test"))
+    assert abs(first - second) >= 1_000_000

@@ -23,7 +23,8 @@ def model_card(
         [
             f"# {model.name}",
             "",
-            "A ResNet18 that tells clean from contaminated frames by their three-channel previews, for Nebulift.",
+            "A ResNet18 that tells clean from contaminated frames by their three-channel previews and by what their",
+            "night and the checks tell of them, for Nebulift.",
             "",
             f"- registered: {model.registered}",
             f"- SHA-256 of model.onnx: {model.sha256}",

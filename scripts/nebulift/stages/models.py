@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from nebulift.dataset.context import alone
 from nebulift.dataset.preview import read_preview
 from nebulift.dataset.splits import TRAIN, VAL
 from nebulift.files import replacing, write_text
@@ -35,7 +38,7 @@ from nebulift.model.registry import (
     write_registry,
 )
 from nebulift.stages.contexts import contexts_of
-from nebulift.tables import read_table
+from nebulift.tables import Row, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -134,22 +137,27 @@ def _compare(
     seen = {frame for model in (name, current) for frame in _frames(registry, model)}
     graded = [row for row in read_table(labels, "labels") if row["preview"]]
     asked = [
-        index
-        for index, row in enumerate(graded)
+        row
+        for row in graded
         if truth.get((row["night"], row["frame"])) in (CLEAN, CONTAMINATED) and (row["night"], row["frame"]) not in seen
     ]
-    nights = {graded[index]["night"] for index in asked}
-    beside = [index for index, row in enumerate(graded) if row["night"] in nights]
-    paths = {index: previews / graded[index]["night"] / graded[index]["preview"] for index in beside}
-    told = contexts_of([graded[index] for index in beside], (read_preview(path) for path in paths.values()))
-    rows = [graded[index] for index in asked]
-    clean = [truth[row["night"], row["frame"]] == CLEAN for row in rows]
+    paths = [_preview(previews, row) for row in asked]
+    # What the night tells of a frame, its other frames tell.
+    nights = {row["night"] for row in asked}
+    beside = [row for row in graded if row["night"] in nights]
+    contexts = contexts_of(beside, (read_preview(_preview(previews, row)) for row in beside))
+    by_frame = {(row["night"], row["frame"]): context for row, context in zip(beside, contexts, strict=True)}
+    told = np.stack([by_frame[row["night"], row["frame"]] for row in asked]) if asked else alone(0)
+    clean = [truth[row["night"], row["frame"]] == CLEAN for row in asked]
     right = []
     for model in (name, current):
-        chosen = [beside.index(index) for index in asked]
-        p_clean = Predictor.load(registry.file(model, MODEL_FILE)).predict([paths[i] for i in asked], told[chosen])
+        p_clean = Predictor.load(registry.file(model, MODEL_FILE)).predict(paths, told)
         right.append(sum((p >= 0.5) == true for p, true in zip(p_clean, clean, strict=True)))
-    return Comparison(len(rows), int(right[0]), int(right[1]))
+    return Comparison(len(asked), int(right[0]), int(right[1]))
+
+
+def _preview(previews: Path, row: Row) -> Path:
+    return previews / row["night"] / row["preview"]
 
 
 def _frames(registry: Registry, name: str) -> set[tuple[str, str]]:
