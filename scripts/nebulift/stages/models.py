@@ -157,7 +157,7 @@ def _compare(
 
 
 def _preview(previews: Path, row: Row) -> Path:
-    return previews / row["night"] / row["preview"]
+    return previews / str(row["night"]) / str(row["preview"])
 
 
 def _frames(registry: Registry, name: str) -> set[tuple[str, str]]:
