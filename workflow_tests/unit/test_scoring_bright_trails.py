@@ -9,6 +9,8 @@ import pytest
 from nebulift.scoring.cross_section import cross_section, is_sharp, is_too_thin_for_a_galaxy
 from nebulift.scoring.dashes import find_rows
 from nebulift.scoring.pieces import find_pieces
+from nebulift.scoring.search_image import make_search_image
+from nebulift.scoring.stars import star_image
 from nebulift.simulate.catalogue import clean_exposure, exposure_of, set_ups
 from nebulift.simulate.recipe import FrameRecipe, Trail
 from unit.skies import (
@@ -62,6 +64,21 @@ class TestMeteors:
     def test_a_clean_frame_of_it_shows_none(self, seed: int) -> None:
         exposure = clean_exposure(METEORS, seed, 0)
         assert not seen(scored(exposure.pixels, METEORS.camera.saturation_adu).streaks)
+
+    def test_whole_numbers_hardly_above_the_noise_make_no_defective_columns(self) -> None:
+        exposure = clean_exposure(METEORS, 5, 0)
+        score = scored(exposure.pixels, METEORS.camera.saturation_adu)
+        image, binning = star_image(score.residual)
+        search = make_search_image(
+            score.residual,
+            score.background.invalid,
+            score.saturated,
+            image,
+            binning,
+            score.stars,
+            score.background.noise_adu,
+        )
+        assert search.masked.mean() < 0.1
 
     def test_on_a_telescopes_frame_one_that_fades(self) -> None:
         meteor = Trail(250.0, 150.0, 370.0, 235.0, 30.0, taper=1.0)
