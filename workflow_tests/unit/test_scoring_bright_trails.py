@@ -1,7 +1,6 @@
 """Bright trails: meteors, saturated and broken ones, told from galaxies, rows of stars and bleeding columns."""
 
 import math
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,6 +9,8 @@ import pytest
 from nebulift.scoring.cross_section import cross_section, is_sharp, is_too_thin_for_a_galaxy
 from nebulift.scoring.dashes import find_rows
 from nebulift.scoring.pieces import find_pieces
+from nebulift.scoring.search_image import make_search_image
+from nebulift.scoring.stars import star_image
 from nebulift.simulate.catalogue import clean_exposure, exposure_of, set_ups
 from nebulift.simulate.recipe import FrameRecipe, Trail
 from unit.skies import (
@@ -64,6 +65,21 @@ class TestMeteors:
         exposure = clean_exposure(METEORS, seed, 0)
         assert not seen(scored(exposure.pixels, METEORS.camera.saturation_adu).streaks)
 
+    def test_whole_numbers_hardly_above_the_noise_make_no_defective_columns(self) -> None:
+        exposure = clean_exposure(METEORS, 5, 0)
+        score = scored(exposure.pixels, METEORS.camera.saturation_adu)
+        image, binning = star_image(score.residual)
+        search = make_search_image(
+            score.residual,
+            score.background.invalid,
+            score.saturated,
+            image,
+            binning,
+            score.stars,
+            score.background.noise_adu,
+        )
+        assert search.masked.mean() < 0.1
+
     def test_on_a_telescopes_frame_one_that_fades(self) -> None:
         meteor = Trail(250.0, 150.0, 370.0, 235.0, 30.0, taper=1.0)
         assert found(add_trails(field(), meteor), meteor)
@@ -93,12 +109,6 @@ class TestBroken:
         assert streaks
         assert beside_px(streaks[0], trail) < 3
         assert streaks[0].length_px > 0.6 * trail.length_px(SHAPE[1], SHAPE[0])
-
-    def test_long_dashes_in_line_are_no_stars_drawn_long(self) -> None:
-        trail = replace(Trail.across(20.0, 0.0, (1200, 900), 25.0), flash_px=130.0, flash_depth=1.0)
-        streaks = seen(scored(add_trails(noise((900, 1200)), trail)).streaks)
-        assert streaks
-        assert streaks[0].length_px > 900
 
     @staticmethod
     def patches(places: list[tuple[float, float, float]], reach: float = 5.0) -> Pixels:
@@ -182,14 +192,24 @@ class TestBrightPieces:
         assert math.dist((piece.x1, piece.y1), (piece.x2, piece.y2)) == pytest.approx(60, abs=14)
         assert trails[120, 172]
 
-    def test_bright_stars_in_a_row_or_that_bleed_are_none(self) -> None:
+    def test_bright_stars_in_a_row_are_none(self) -> None:
         share = np.arange(4)
-        row = Places(150 + 13.0 * share, 100 + 11.0 * share, np.full(4, 60_000.0))
+        row = Places(150 + 9.0 * share, 100 + 8.0 * share, np.full(4, 60_000.0))
         assert not find_pieces(add_stars(unit_noise((300, 400)), row))[0]
-        pair = Places(np.array([200.0, 202.0]), np.array([140.0, 170.0]), np.full(2, 3e6))
+
+    def test_stars_that_bleed_towards_each_other_are_none(self) -> None:
+        pair = Places(np.array([200.0, 202.6]), np.array([140.0, 172.0]), np.full(2, 3e6))
         image = np.minimum(add_stars(unit_noise((300, 400)), pair), 3000.0).astype(np.float32)
-        image[110:200, 199:203] = 3000
+        image[128:184, 200:203] = 3000
         assert not find_pieces(image)[0]
+
+    def test_pieces_in_line_are_no_stars_drawn_long(self) -> None:
+        image = unit_noise((600, 1300))
+        for number in range(8):
+            x, y, angle = 80.0 + 150 * number, 100.0 + 50 * number, math.radians(18.4 + (-1.5) ** (number % 2))
+            dx, dy = 35 * math.cos(angle), 35 * math.sin(angle)
+            image = with_line(image, x - dx, y - dy, x + dx, y + dy, 30.0)
+        assert len(find_pieces(image)[0]) >= 8
 
 
 def test_an_edge_on_galaxy_with_a_bright_core_is_no_trail() -> None:
