@@ -22,7 +22,7 @@ from nebulift.model.training import train
 from nebulift.model.unfinished import FILE
 from nebulift.stages import train_on_nodes
 from nebulift.tables import read_table
-from unit.test_model_training import previews, settings
+from unit.labelled_pictures import previews, settings
 
 EPOCHS = 6
 

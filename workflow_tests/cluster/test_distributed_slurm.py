@@ -15,7 +15,7 @@ from cluster.test_slurm import ON_SLURM
 from nebulift.dataset.preview import PREVIEW_SIZE_PX, write_preview
 from nebulift.model.unfinished import FILE
 from nebulift.tables import write_table
-from unit.test_model_training import dataset_row, picture
+from unit.labelled_pictures import dataset_row, picture
 from workflow.runs import Run, finish
 
 TRAINING = {"epochs": 6, "batch_size": 6, "patience": 6, "threads": 1}

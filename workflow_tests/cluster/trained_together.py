@@ -18,7 +18,7 @@ from nebulift.model.examples import Previews
 from nebulift.model.network import new_network
 from nebulift.model.processes import ALONE, Processes, joined_processes
 from nebulift.model.reproducible import reproducible
-from unit.test_model_training import previews, settings
+from unit.labelled_pictures import previews, settings
 
 
 def frames() -> tuple[AstroImageDataset, AstroImageDataset]:

@@ -15,6 +15,7 @@ from nebulift.model.checkpoint import load_model
 from nebulift.model.dataset import AstroImageDataset, FrameFacts
 from nebulift.model.network import new_network
 from nebulift.model.training import TrainingResult, TrainingSettings, train_or_explain
+from nebulift.tables import columns
 
 SIDE_PX = 64
 
@@ -67,3 +68,16 @@ def run(folder: Path, **changes: Any) -> tuple[TrainingResult, float]:
 def random_weights(folder: Path) -> Path:
     torch.save(new_network().state_dict(), folder / "start.pth")
     return folder / "start.pth"
+
+    """Return a row of the dataset's table: a clean frame, and who said so."""
+
+
+def dataset_row(name: str, side: str, source: str) -> dict[str, Any]:
+    return dict.fromkeys(columns("dataset"), "") | {
+        "night": "a",
+        "frame": name,
+        "split": side,
+        "label": "clean",
+        "label_source": source,
+        "preview_path": f"{name}.png",
+    }

@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,8 +13,8 @@ from nebulift.model.epochs import LossNotFinite, WeightedLoss, class_weights, tr
 from nebulift.model.examples import Previews
 from nebulift.model.network import Inputs
 from nebulift.stages import train as stage
-from nebulift.tables import columns, write_table
-from unit.labelled_pictures import picture, previews, settings
+from nebulift.tables import write_table
+from unit.labelled_pictures import dataset_row, picture, previews, settings
 
 
 class Constant(nn.Module):
@@ -103,17 +102,6 @@ def test_reviews_count_more_in_the_dataset_that_trains_and_no_more_in_the_one_th
         patch.setattr(stage, "train_or_explain", fake)
         stage.train_model(tmp_path / "dataset.tsv", tmp_path / "model", settings(review_weight=5.0))
     assert seen == {"train": [1.0, 5.0], "validation": [1.0, 1.0]}
-
-
-def dataset_row(name: str, side: str, source: str) -> dict[str, Any]:
-    return dict.fromkeys(columns("dataset"), "") | {
-        "night": "a",
-        "frame": name,
-        "split": side,
-        "label": "clean",
-        "label_source": source,
-        "preview_path": f"{name}.png",
-    }
 
 
 @pytest.mark.parametrize(
