@@ -129,7 +129,7 @@ def test_every_frame_of_a_batch_is_read_by_one_process_alone(number: int) -> Non
         assert torch.equal(torch.cat(shares), batch)
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
         for share, examples in zip(shares, sides, strict=True):
-            assert len(_read(examples, batch, share)) == len(share)
+            assert len(_read(examples, batch, share)[0]) == len(share)
     assert [examples.reads for examples in sides] == [[1] * 18] * number
 
 

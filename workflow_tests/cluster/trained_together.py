@@ -9,13 +9,12 @@ from typing import Any
 from unittest import mock
 
 import torch
-from torch import Tensor
 
 from nebulift.model import phase_run, training
 from nebulift.model.dataset import AstroImageDataset, FrameFacts
 from nebulift.model.epochs import WeightedLoss, class_weights, train_epoch
 from nebulift.model.examples import Previews
-from nebulift.model.network import new_network
+from nebulift.model.network import Inputs, new_network
 from nebulift.model.processes import ALONE, Processes, joined_processes
 from nebulift.model.reproducible import reproducible
 from unit.labelled_pictures import previews, settings
@@ -46,8 +45,9 @@ def exact_steps(processes: Processes = ALONE) -> dict[str, float]:
     """Take steps from random weights in double precision, where rounding is no excuse; return what became of them."""
 
     class Doubled(Previews):
-        def batch(self, indices: Any) -> Tensor:
-            return super().batch(indices).double()
+        def batch(self, indices: Any) -> Inputs:
+            previews, contexts = super().batch(indices)
+            return previews.double(), contexts.double()
 
     with reproducible(0, 1):
         network = new_network().double()

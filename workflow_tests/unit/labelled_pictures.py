@@ -69,10 +69,9 @@ def random_weights(folder: Path) -> Path:
     torch.save(new_network().state_dict(), folder / "start.pth")
     return folder / "start.pth"
 
-    """Return a row of the dataset's table: a clean frame, and who said so."""
-
 
 def dataset_row(name: str, side: str, source: str) -> dict[str, Any]:
+    """Return a row of the dataset's table: a clean frame, and who said so."""
     return dict.fromkeys(columns("dataset"), "") | {
         "night": "a",
         "frame": name,
