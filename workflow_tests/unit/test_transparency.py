@@ -231,3 +231,9 @@ def test_stars_are_matched_one_to_one() -> None:
     scatter = np.nanstd(matched.flux_adu, axis=0) / np.nanmean(matched.flux_adu, axis=0)
     assert np.median(np.isfinite(matched.flux_adu).mean(axis=0)) > 0.9
     assert scatter.max() < 0.1
+
+
+def test_few_frames_far_from_one_another_still_have_a_clear_level() -> None:
+    light = np.array([0.3, 0.6, 1.0])
+    level = clear_level(light, np.full(3, np.nan), np.full(3, np.nan), np.full(3, 3.0))
+    assert ((level > 0.6) & (level <= 1.0)).all()

@@ -53,7 +53,9 @@ def clear_level(transparency: Array, airmass: Array, hours: Array, fwhm_px: Arra
             best, best_support = dimming, support
     flattened = light[known] + best[known]
     top = float(np.quantile(flattened, _CLEAR_QUANTILE))
-    level = float(np.median(flattened[np.abs(flattened - top) <= _SAME_LEVEL]))
+    same = flattened[np.abs(flattened - top) <= _SAME_LEVEL]
+    # Of few frames the quantile may lie between two, and far from both.
+    level = float(np.median(same)) if len(same) else top
     return np.asarray(np.exp(level - best))
 
 
