@@ -115,7 +115,7 @@ def test_metadata_describe_the_dataset_that_lies_there(finished: Run) -> None:
     assert description["thresholds"] == {"clean_threshold": 0.7, "contaminated_threshold": 0.3}
     assert description["split_rule"] == QUICK["dataset"] | {"split": "blocks", "validation_fraction": 0.2}
     assert description["versions"]["nebulift"] == nebulift.__version__
-    assert set(description["versions"]) == {"nebulift", "scorer", "preview"}
+    assert set(description["versions"]) == {"nebulift", "scorer", "preview", "context"}
     assert description["labels_by_people"] == 0
     assert leaks(description) == []
     assert re.fullmatch(r"[0-9a-f]{64}", description["fingerprint"])
