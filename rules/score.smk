@@ -5,6 +5,7 @@ REQUIRED INPUT
 
 OUTPUT
     <results>/scores/{night}/{chunk}.tsv    measurements of a chunk of a night; rows are kept while their file is the same
+    <results>/scores/{night}/{chunk}.done   empty: the chunk's table is whole and of today's frames
     <results>/scores/{night}.tsv            all frames of a night in capture order
     <results>/previews/{night}/             a picture of each frame for the network and for people
 """
@@ -14,6 +15,8 @@ rule score_chunk:
     """Read each new or changed frame of a chunk once: measurements and preview."""
     output:
         table=update("<results>/scores/{night}/{chunk}.tsv"),
+        # A job that fails leaves the old table, and nothing that tells of its parameters; but never this.
+        done=touch("<results>/scores/{night}/{chunk}.done"),
     log:
         "<logs>/score_chunk/{night}/{chunk}.log",
     benchmark:
@@ -40,6 +43,7 @@ rule merge_scores:
     """Join the chunks of a night in capture order."""
     input:
         tables=collect("<results>/scores/{{night}}/{chunk}.tsv", chunk=chunks_of_night),
+        done=collect("<results>/scores/{{night}}/{chunk}.done", chunk=chunks_of_night),
     output:
         table="<results>/scores/{night}.tsv",
     log:
