@@ -27,6 +27,10 @@ _NO_LOCKS_HERE = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 _held: dict[Path, int] = {}
 
 
+ANOTHER_RUN = "another run is at work on these results"
+"""How a run is refused; Snakemake prints it, and who started Snakemake may look for it."""
+
+
 class ResultsInUseError(RuntimeError):
     """Another run is at work on the results; the message says which, and what to do."""
 
@@ -91,7 +95,7 @@ def _record(place: Path) -> Mapping[str, Any]:
 def _refusal(results: Path, record: Mapping[str, Any]) -> str:
     host, process = record.get("host", "an unknown machine"), record.get("process", "?")
     return (
-        f"{results}: another run is at work on these results: process {process} on {host}, since"
+        f"{results}: {ANOTHER_RUN}: process {process} on {host}, since"
         f" {record.get('since', '?')}, in {record.get('folder', '?')}.\n"
         f"Wait until it has ended, or stop it (on {host}: kill -INT {process}), or let this run have results of its own"
         " (--directory)."

@@ -1,5 +1,6 @@
 """A night while it happens: files that land, one being written slowly, and a watch that is killed."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -13,8 +14,10 @@ import pytest
 from astropy.io import fits
 
 from nebulift.frames.listing import ListedFrame
+from nebulift.running import LOCK_NAME, ResultsInUseError, begin_run
 from nebulift.simulate.night import tiny_night
 from nebulift.stages.landing import Landing, is_whole
+from nebulift.stages.watch import Watch
 from nebulift.tables import read_table
 from workflow.runs import PROJECT, start
 
@@ -146,6 +149,24 @@ def test_frames_are_graded_as_they_land_whatever_happens(
     assert f"{last.name} clean" in output
     assert "started again it goes on" in output
     assert not any(locks.glob("*.lock"))
+
+
+def test_a_run_of_somebody_else_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    with (results / LOCK_NAME).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(ResultsInUseError) as refused:
+            begin_run(results)
+    (tmp_path / "night").mkdir()
+    watch = Watch(tmp_path / "night", tmp_path)
+    monkeypatch.setattr(watch, "_snakemake", lambda *_: (1, f"WorkflowError:\n{refused.value}\n"))
+    (tmp_path / ".nebulift").mkdir()
+    with (tmp_path / "lock").open("w") as lock:
+        assert not watch._run({}, lock)
+    assert "waiting for its end" in caplog.text
 
 
 def frames(table: Path) -> set[str]:

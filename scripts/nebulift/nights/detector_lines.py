@@ -1,14 +1,13 @@
 """Lines that lie at the same place of the detector, or of the sky, in several frames: no trails of one moment."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nebulift.nights.listed_lines import is_streak, listed_lines
-from nebulift.nights.registration import Placement
-from nebulift.nights.sky_lines import lines_of_the_sky
+from nebulift.nights.sky_lines import Placed, lines_of_the_sky
 from nebulift.tables import Row
 
 Array = NDArray[np.float64]
@@ -21,7 +20,6 @@ _MOVED_PX = 2 * _SAME_LINE_PX
 _LEAST_OVERLAP = 0.5
 
 Line = tuple[int, int, Array]
-Placed = Mapping[int, tuple[str, Placement]]
 
 
 def persistent_streaks(scores: Sequence[Row], placed: Placed | None = None) -> set[tuple[int, int]]:

@@ -185,7 +185,7 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
         "flux_15th_adu": stars.flux_15th_adu,
         "flux_50th_adu": stars.flux_50th_adu,
         "empty_cells": stars.empty_cells,
-        "stars": write_sample(_whole_stars(stars, width, height)),
+        "stars": write_sample(_sample_of(stars, width, height)),
         "streaks": _written(score.streaks),
         "doubtful_lines": _written(score.doubtful_lines),
         "other_lines": _written(score.other_lines),
@@ -198,7 +198,8 @@ def measurements(score: FrameScore, saturation_adu: float, pixel_scale_arcsec: f
     }
 
 
-def _whole_stars(stars: Stars, width: int, height: int) -> list[list[float]]:
+def _sample_of(stars: Stars, width: int, height: int) -> list[list[float]]:
+    """Return the sample of a frame's stars without those that its border cuts."""
     whole = ~stars.is_cut
     without_flux = (stars.is_saturated | stars.is_extended)[whole]
     return sample_stars(stars.x_px[whole], stars.y_px[whole], stars.flux_adu[whole], without_flux, width, height)

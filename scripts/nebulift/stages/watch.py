@@ -19,6 +19,7 @@ from nebulift.config import read_config
 from nebulift.files import replacing, write_text
 from nebulift.frames.listing import list_frames
 from nebulift.job import ended_with_this_process
+from nebulift.running import ANOTHER_RUN
 from nebulift.stages.landing import Landing, State
 from nebulift.stages.plan import night_name
 from nebulift.tables import Row, read_table
@@ -30,7 +31,7 @@ LOOK_EVERY_S = 1.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 300.0
 _WAIT_FOR_ANOTHER_S = 60.0
 _LINES_OF_A_FAILURE = 12
-_LOCKED = "LockException"
+_REFUSED = (ANOTHER_RUN, "LockException")
 
 
 class AnotherWatchError(OSError):
@@ -117,7 +118,7 @@ class Watch:
         if code == 0:
             self._tell()
             return True
-        if _LOCKED in output:
+        if any(words in output for words in _REFUSED):
             logger.warning("another run works on these results: waiting for its end")
         else:
             lines = output.rstrip().splitlines()[-_LINES_OF_A_FAILURE:]
