@@ -14,6 +14,7 @@ from nebulift.dataset.context import (
     contexts,
     of_preview,
     read_context,
+    without_group,
     write_context,
 )
 from nebulift.dataset.preview_features import FEATURES
@@ -75,6 +76,14 @@ def test_every_check_of_the_rules_has_its_place() -> None:
     """A new check may have none until the context's version is raised; one that is gone leaves nothing to learn."""
     (told,) = contexts(features(1), ["a"], [json.dumps(dict.fromkeys((check.column for check in CHECKS), 0.1))])
     assert np.count_nonzero(told[CHECKED:-1]) == CONTEXT_SIZE - CHECKED - 1
+
+
+def test_without_its_group_only_a_frames_own_checks_are_told() -> None:
+    qualities = json.dumps({"streak_significance": 0.4, "transparency": 0.1, "star_count": 0.9})
+    told = contexts(features(9), ["a"] * 9, [qualities] * 9)[0]
+    (lone,) = contexts(features(1), ["a"], [json.dumps({"streak_significance": 0.4, "star_count": 0.9})])
+    assert np.array_equal(without_group(told), lone)
+    assert not without_group(alone(1)[0]).any()
 
 
 def test_a_context_is_read_back_to_the_bit() -> None:

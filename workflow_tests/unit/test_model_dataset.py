@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from nebulift.dataset.context import CONTEXT_SIZE, without_group
 from nebulift.dataset.preview import write_preview
-from nebulift.model.dataset import AstroImageDataset, augmented
+from nebulift.model.dataset import AstroImageDataset, FrameFacts, augmented
 from nebulift.model.network_input import network_input
 
 
@@ -102,3 +103,15 @@ def test_cut_outs_stay_whole_when_the_mosaic_turns(seed: int) -> None:
     preview = np.repeat(np.kron(cells, np.ones((32, 32), np.uint8))[..., None], 3, axis=2)
     found = augmented(preview, random)[..., 2].reshape(7, 32, 7, 32)
     assert (np.ptp(found, axis=(1, 3)) == 0).all()
+
+
+def test_only_what_is_augmented_is_now_and_then_taken_without_its_group() -> None:
+    told = np.random.default_rng(0).normal(0, 1, CONTEXT_SIZE).astype(np.float32)
+    lone = without_group(told)
+    for augment, shares in ((True, (0.1, 0.3)), (False, (0.0, 0.0))):
+        dataset = AstroImageDataset(
+            [Path("a")], [0], augment=augment, load=lambda _: gradient_preview(), facts=[FrameFacts(context=told)]
+        )
+        given = [dataset.input(0)[1].numpy() for _ in range(200)]
+        assert all(np.array_equal(one, told) or np.array_equal(one, lone) for one in given)
+        assert shares[0] <= np.mean([np.array_equal(one, lone) for one in given]) <= shares[1]

@@ -39,6 +39,19 @@ _SHOWN_CHECKS = (
     "hot_pixel_fraction",
 )
 """Named here one by one: a network knows each by its place, so another check alone changes no context."""
+_OF_ONE_FRAME = (
+    "streak_significance",
+    "empty_cells",
+    "background_of_saturation",
+    "fwhm_beyond_seeing_px",
+    "star_flatness",
+    "elongation",
+    "arc_fraction",
+    "star_count",
+    "saturated_fraction",
+    "hot_pixel_fraction",
+)
+"""Those of them that need no group."""
 CONTEXT_SIZE = 1 + 2 * FEATURES + len(_SHOWN_CHECKS) + 1
 _GOOD = 0.85
 """The quality that says nothing: what was not measured has it, too."""
@@ -71,6 +84,17 @@ def contexts(features: NDArray[np.float64], groups: Sequence[str], qualities: Se
         row[1 + 2 * FEATURES :] = _of_checks(json.loads(written or "{}"))
     # As tables keep them: the network is asked about the very numbers that it was trained on.
     return np.round(told, 4)
+
+
+def without_group(context: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a context as it would be were there no group: only what the frame's own checks tell is left."""
+    left: NDArray[np.float32] = alone(1)[0]
+    for place, column in enumerate(_SHOWN_CHECKS, start=1 + 2 * FEATURES):
+        if column in _OF_ONE_FRAME:
+            left[place] = context[place]
+    measured = left[left != 0]
+    left[-1] = measured.min() if len(measured) else 0
+    return left
 
 
 def of_preview(context: NDArray[np.float32]) -> NDArray[np.float64]:

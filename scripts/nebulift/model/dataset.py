@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nebulift.dataset.context import alone
+from nebulift.dataset.context import alone, without_group
 from nebulift.dataset.preview import read_preview
 from nebulift.model.network_input import Preview, network_input
 
 # Up to so many previews are kept in memory once they are decoded: 600 MB.
 _KEPT_PREVIEWS = 4000
 _BRIGHTNESS_RANGE = (0.9, 1.1)
-_ALONE_SHARE = 0.1
+_ALONE_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,14 @@ class AstroImageDataset(Dataset[tuple[Tensor, int]]):
     def input(self, index: int) -> tuple[Tensor, Tensor]:
         """Return what the network is given of an item: the preview (3, 224, 224) and its context (CONTEXT_SIZE).
 
-        With `augment` the frame is now and then taken alone, so that the network learns to do without a night.
+        With `augment` the frame is now and then taken without its group, so that the network learns to do without.
         """
         preview, context = self._preview(index), self._contexts[index]
         if self.augment:
             rng = np.random.default_rng((self.seed, index, self.reads[index]))
             preview = augmented(preview, rng)
             if rng.random() < _ALONE_SHARE:
-                context = alone(1)[0]
+                context = without_group(context)
             self.reads[index] += 1
         return torch.from_numpy(network_input(preview)), torch.from_numpy(context)
 

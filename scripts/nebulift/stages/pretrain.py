@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 import nebulift
+from nebulift.dataset.context import without_group
 from nebulift.dataset.version import CONTEXT_VERSION, PREVIEW_VERSION
 from nebulift.files import write_text
 from nebulift.labels.verdict import CLEAN, CONTAMINATED
@@ -92,7 +93,9 @@ def _figures(weights: Path, trained: TorchModel, previews: Sequence[LabelledPrev
         **classification_metrics(labels, p_clean),
         "expected_calibration_error": expected_calibration_error(p_clean, labels),
         "right_by_artifact": by_kind,
-        "alone": classification_metrics(labels, Predictor(model).predict(paths)),
+        "alone": classification_metrics(
+            labels, Predictor(model).predict(paths, np.stack([without_group(one.context) for one in previews]))
+        ),
         "rules_right": sum(one.rules == (CONTAMINATED, CLEAN)[one.label] for one in previews),
     }
 
@@ -132,7 +135,7 @@ def _card(
             "",
             f"- accuracy: {figures['accuracy']:.4f}",
             f"- area under the ROC curve: {figures['auc']:.4f}",
-            f"- both where each frame is taken alone, without its night and its measurements: "
+            f"- both where each frame is taken without its group, by its preview and its own checks: "
             f"{figures['alone']['accuracy']:.4f} and {figures['alone']['auc']:.4f}",
             f"- the rules by themselves: {figures['rules_right']} of {len(sides['held out'])} right",
             f"- expected calibration error: {figures['expected_calibration_error']:.4f}",
