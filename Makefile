@@ -6,6 +6,8 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 DEMO := demo
+# Tests that run side by side, a file each; those over Slurm wait more than they work. Each may take 2 GB.
+TESTERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +24,7 @@ demo: setup
 	@echo "What really was wrong with the made-up frames: $(DEMO)/nights/truth.tsv"
 
 test: setup
-	$(BIN)/python -m pytest workflow_tests
+	$(BIN)/python -m pytest workflow_tests --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 setup: $(READY)
 

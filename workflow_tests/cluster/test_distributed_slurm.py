@@ -12,13 +12,14 @@ import pytest
 from cluster.slurm import SlurmCluster
 from cluster.test_distributed import assert_same_curve
 from cluster.test_slurm import ON_SLURM
+from cluster.trained_together import LEARNING_RATE
 from nebulift.dataset.preview import PREVIEW_SIZE_PX, write_preview
 from nebulift.model.unfinished import FILE
 from nebulift.tables import write_table
 from unit.labelled_pictures import dataset_row, picture
 from workflow.runs import Run, finish
 
-TRAINING = {"epochs": 6, "batch_size": 6, "patience": 6, "threads": 1}
+TRAINING = {"epochs": 6, "batch_size": 6, "patience": 6, "threads": 1, "learning_rate": LEARNING_RATE}
 # The dataset is there already; nothing has to be known of where it came from.
 ONLY_TRAINING = ("--allowed-rules", "model")
 

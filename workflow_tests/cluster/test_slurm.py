@@ -50,9 +50,13 @@ def test_the_tables_are_those_of_a_run_on_one_machine(slurm: SlurmCluster, seaso
 
 def test_a_job_beyond_its_memory_is_handed_in_again_with_more(slurm: SlurmCluster, season: Callable[[], Run]) -> None:
     before = set(slurm.jobs("all"))
-    # A job that scores takes more than 200 MB and less than 600.
-    little = ("--set-resources", "score_chunk:mem_mb=200 * attempt * attempt")
+    # Four processes that score take more than 200 MB together, and much less than 4000.
+    little = ("--set-resources", "score_chunk:mem_mb=200 if attempt == 1 else 4000")
     outcome = season().succeed("results/scores/n2.tsv", cores=4, options=(*ON_SLURM, *little))
     assert outcome.jobs["score_chunk"] == 1
-    assert len(set(slurm.jobs("all")) - before) == 2
+    jobs = ",".join(set(slurm.jobs("all")) - before)
+    # Slurm calls a job that it killed for its memory out of memory or just failed.
+    ended = slurm.ask("squeue", "-h", "-S", "i", "-j", jobs, "-t", "all", "-o", "%m %T").split()
+    assert ended[0::2] == ["200M", "4000M"], outcome.output
+    assert ended[1] in ("OUT_OF_MEMORY", "FAILED") and ended[3] == "COMPLETED"
     assert "Trying to restart job" in outcome.output

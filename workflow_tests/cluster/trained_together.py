@@ -19,6 +19,9 @@ from nebulift.model.processes import ALONE, Processes, joined_processes
 from nebulift.model.reproducible import reproducible
 from unit.labelled_pictures import previews, settings
 
+# At larger ones what differs in the last digit of a single-precision number grows beyond 1e-4 within a few steps.
+LEARNING_RATE = 1e-4
+
 
 def frames() -> tuple[AstroImageDataset, AstroImageDataset]:
     """Give 18 frames that train and 10 that validate; labels of unequal weight, and two numbers measured of each."""
@@ -36,7 +39,7 @@ def trained(folder: Path, processes: Processes = ALONE, **how: Any) -> None:
     killed = how.pop("killed", None)
     if killed is not None and processes.rank == killed[0]:
         _die_in(killed[1])
-    how = {"weights": "nebulift", "batch_size": 5, "nodes": processes.number} | how
+    how = {"weights": "nebulift", "batch_size": 5, "learning_rate": LEARNING_RATE, "nodes": processes.number} | how
     with mock.patch.object(training, "_exported", return_value={}):
         training.train(*frames(), settings(**how), folder, print, processes)
 

@@ -17,7 +17,7 @@ from nebulift.frames.listing import ListedFrame
 from nebulift.running import LOCK_NAME, ResultsInUseError, begin_run
 from nebulift.simulate.night import tiny_night
 from nebulift.stages.landing import Landing, is_whole
-from nebulift.stages.watch import Watch
+from nebulift.stages.watch import AnotherWatchError, Watch
 from nebulift.tables import read_table
 from workflow.runs import PROJECT, start
 
@@ -145,7 +145,6 @@ def test_frames_are_graded_as_they_land_whatever_happens(
     os.kill(watch.pid, signal.SIGINT)
     output, _ = watch.communicate(timeout=60)
     assert watch.returncode == 0
-    assert "an earlier watch was killed here: going on where it was" in output
     assert f"{last.name} clean" in output
     assert "started again it goes on" in output
     assert not any(locks.glob("*.lock"))
@@ -164,9 +163,17 @@ def test_a_run_of_somebody_else_is_waited_for(
     watch = Watch(tmp_path / "night", tmp_path)
     monkeypatch.setattr(watch, "_snakemake", lambda *_: (1, f"WorkflowError:\n{refused.value}\n"))
     (tmp_path / ".nebulift").mkdir()
-    with (tmp_path / "lock").open("w") as lock:
-        assert not watch._run({}, lock)
+    assert not watch._run({})
     assert "waiting for its end" in caplog.text
+
+
+def test_a_second_watch_in_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "night").mkdir()
+    first, second = (Watch(tmp_path / "night", tmp_path) for _ in range(2))
+    with first._alone(), pytest.raises(AnotherWatchError, match="another nebulift watch works here"):
+        second.go_on_until_interrupted()
+    with second._alone():
+        pass
 
 
 def frames(table: Path) -> set[str]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 300.0
-_WAIT_FOR_ANOTHER_S = 60.0
 _LINES_OF_A_FAILURE = 12
 _REFUSED = (ANOTHER_RUN, "LockException")
 
@@ -78,15 +77,15 @@ class Watch:
         A run that fails is told of and tried again, at once when something else lands, else after a pause that grows.
         Raises AnotherWatchError when another watch works in the same folder.
         """
-        with self._alone() as lock, _interrupted_by(signal.SIGTERM):
+        with self._alone(), _interrupted_by(signal.SIGTERM):
             write_text(self._configfile, yaml.safe_dump(self._config, sort_keys=False, allow_unicode=True))
             logger.info("watching %s; labels: %s; Ctrl-C ends it", self._directory, self.table)
             try:
-                self._go_on(lock)
+                self._go_on()
             except KeyboardInterrupt:
                 logger.info("ended; started again it goes on")
 
-    def _go_on(self, lock: IO[str]) -> None:
+    def _go_on(self) -> None:
         graded: Mapping[str, State] | None = None
         pause, again = _FIRST_PAUSE_S, 0.0
         tried: Mapping[str, State] = {}
@@ -95,7 +94,7 @@ class Watch:
             changed = landed != tried or time.monotonic() >= again
             if landed and landed != graded and changed:
                 tried = landed
-                if self._run(landed, lock):
+                if self._run(landed):
                     graded, pause = landed, _FIRST_PAUSE_S
                 else:
                     again = time.monotonic() + pause
@@ -111,10 +110,10 @@ class Watch:
             time.sleep(_FIRST_PAUSE_S)
             return {}
 
-    def _run(self, landed: Mapping[str, State], lock: IO[str]) -> bool:
+    def _run(self, landed: Mapping[str, State]) -> bool:
         """Run the workflow up to this night's labels; say whether it came to its end."""
         write_text(self._frames_file, "\n".join(sorted(landed)) + "\n")
-        code, output = self._snakemake(lock, str(self._target), "--cores", str(self._cores))
+        code, output = self._snakemake()
         if code == 0:
             self._tell()
             return True
@@ -125,12 +124,13 @@ class Watch:
             logger.warning("the workflow failed, and is tried again later:\n  %s", "\n  ".join(lines))
         return False
 
-    def _snakemake(self, lock: IO[str], *arguments: str) -> tuple[int, str]:
+    def _snakemake(self) -> tuple[int, str]:
         """Run Snakemake; return its exit code and what it printed."""
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(SNAKEFILE)),
-                *("--directory", str(self._folder), "--configfile", str(self._configfile)),
+                *(sys.executable, "-m", "snakemake", str(self._target), "--snakefile", str(SNAKEFILE)),
+                *("--directory", str(self._folder), "--cores", str(self._cores)),
+                *("--configfile", str(self._configfile)),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -141,9 +141,7 @@ class Watch:
             # Ctrl-C is for this process, which lets a job finish; when it is killed, Snakemake ends behind that, too.
             start_new_session=True,
             preexec_fn=ended_with_this_process,
-            pass_fds=[lock.fileno()],
         )
-        _mark(lock, "running")
         try:
             output, _ = process.communicate()
         except KeyboardInterrupt:
@@ -154,27 +152,20 @@ class Watch:
             except KeyboardInterrupt:
                 process.send_signal(signal.SIGINT)
                 process.communicate()
-            _mark(lock, "")
             raise
-        _mark(lock, "")
         return process.returncode, output
 
     @contextmanager
-    def _alone(self) -> Iterator[IO[str]]:
-        """Hold the folder; Snakemake's own lock, which a run that was killed has left, is taken away."""
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder. What a watch that was killed has left is cleared up by the next run."""
         self._running.parent.mkdir(parents=True, exist_ok=True)
-        self._running.touch()
-        with self._running.open("r+", encoding="utf-8") as lock:
-            # The Snakemake of a watch that was killed holds it, too, until its jobs have ended.
-            end = time.monotonic() + _WAIT_FOR_ANOTHER_S
-            while not _locked(lock):
-                if time.monotonic() > end:
-                    raise AnotherWatchError(f"{self._folder}: another nebulift watch works here; end it first")
-                time.sleep(LOOK_EVERY_S)
-            if lock.read() and self._configfile.exists():
-                logger.info("an earlier watch was killed here: going on where it was")
-                self._snakemake(lock, "--unlock")
-            yield lock
+        with self._running.open("w", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                message = f"{self._folder}: another nebulift watch works here; end it first"
+                raise AnotherWatchError(message) from None
+            yield
 
     def _tell(self) -> None:
         """Replace the table that others follow, and tell of each frame whose label is new or another."""
@@ -191,23 +182,6 @@ class Watch:
 def _line(row: Row) -> str:
     reasons = f": {row['reasons']}" if row["reasons"] else ""
     return f"{time.strftime('%H:%M:%S')} {row['frame']} {row['label']}{reasons}"
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _mark(lock: IO[str], text: str) -> None:
-    """Note in the lock's file whether Snakemake runs; a watch that finds the note knows that one was killed."""
-    lock.seek(0)
-    lock.truncate()
-    lock.write(text)
-    lock.flush()
-    os.fsync(lock.fileno())
 
 
 @contextmanager

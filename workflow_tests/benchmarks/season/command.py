@@ -19,12 +19,13 @@ from benchmarks.reporting.page import RESULTS, write_section
 from benchmarks.season import frames, report
 from benchmarks.season.kills import kill_again_and_again
 from benchmarks.season.runs import Watched, configured, peak_of, watched
+from benchmarks.season.watching import Landings, watch_landings
 from cluster.slurm import PROGRAMS, SlurmCluster
 from workflow.runs import PROJECT, Run
 
 PACKAGES = ("snakemake", "snakemake-executor-plugin-slurm", "numpy")
 QUICK = {"nights": 2, "frames": 20, "night_frames": 6, "mpix": 0.25, "repetitions": 1, "planned": (200, 2000)}
-QUICK["kills"] = 2
+QUICK |= {"kills": 2, "landings": 2}
 SLURM_CHUNK, SLURM_CHUNKS = 8, 4
 
 
@@ -50,6 +51,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mpix", type=float, default=4.0, help="million pixels of each of those")
     parser.add_argument("--repetitions", type=int, default=2, help="of that night, and of the run without work")
     parser.add_argument("--planned", type=_numbers, default=(2_000, 20_000, 200_000), help="frames of dry runs")
+    parser.add_argument("--landings", type=int, default=15, help="frames that land while their night is watched")
     parser.add_argument("--kills", type=int, default=0, help="how often a season's run is killed, 0 for not at all")
     parser.add_argument(
         "--only", nargs="+", choices=MEASUREMENTS, default=list(MEASUREMENTS), help="take only these measurements"
@@ -199,4 +201,16 @@ def _kills(given: argparse.Namespace, folder: Path) -> Any:
     return kill_again_and_again(folder, given.kills) if given.kills else None
 
 
-MEASUREMENTS = {"night": _night, "season": _season, "slurm": _slurm, "plan": _plan, "merge": _merge, "kills": _kills}
+def _watch(given: argparse.Namespace, folder: Path) -> Landings:
+    return watch_landings(folder, given.night_frames - given.landings, given.landings, given.mpix)
+
+
+MEASUREMENTS = {
+    "night": _night,
+    "season": _season,
+    "watch": _watch,
+    "slurm": _slurm,
+    "plan": _plan,
+    "merge": _merge,
+    "kills": _kills,
+}

@@ -6,18 +6,21 @@ from typing import Any
 
 from benchmarks.reporting.tables import held, markdown_table
 from benchmarks.season.kills import Kills
+from benchmarks.season.watching import Landings
 
 MIB = 1024**2
 MOST_OVER_THE_LOOP = 1.10
 MOST_IDLE_S = 5.0
 MOST_APPENDED_S = 15.0
 MOST_MEMORY_MB = 400.0
+MOST_LANDED_S = 10.0
 DECADE = 10_000_000
 
 
 def text_of(measured: Mapping[str, Any], about: str) -> str:
     """Return the section as Markdown; `about` says what it was measured with."""
-    targets = [*_night(measured["night"]), *_season(measured["season"]), *_slurm(measured["slurm"])]
+    targets = [*_night(measured["night"]), *_season(measured["season"]), *_watch(measured["watch"])]
+    targets += _slurm(measured["slurm"])
     parts = ["## Seasons", about.strip("\n")]
     if targets:
         parts.append(markdown_table(["figure", "measured", "target", ""], targets))
@@ -68,6 +71,21 @@ def _season(season: Mapping[str, Any] | None) -> list[list[str]]:
             "",
             "",
         ],
+    ]
+
+
+def _watch(landings: Landings | None) -> list[list[str]]:
+    if landings is None:
+        return []
+    most = max(landings.seconds)
+    return [
+        [
+            f"`nebulift watch`: a frame of {landings.mpix:g} Mpix lands in a night of {landings.there_before} and more,"
+            " until its label is in the table that is followed",
+            f"{statistics.median(landings.seconds):.1f} s, at most {most:.1f} s ({len(landings.seconds)} times)",
+            f"{MOST_LANDED_S:g} s",
+            held(most <= MOST_LANDED_S),
+        ]
     ]
 
 
