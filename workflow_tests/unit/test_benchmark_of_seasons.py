@@ -9,13 +9,15 @@ from astropy.io import fits
 from benchmarks.season import command, frames, report
 from benchmarks.season.kills import Kills
 from benchmarks.season.runs import Watched
+from benchmarks.season.watching import Landings
 from workflow.runs import Outcome
 
 NOTHING: dict[str, Any] = dict.fromkeys(command.MEASUREMENTS)
 
 
 def text(**measured: Any) -> list[str]:
-    return report.text_of({**NOTHING, **measured}, "about").splitlines()
+    (section,) = report.sections({**NOTHING, **measured}, "about").values()
+    return section.splitlines()
 
 
 def line(lines: list[str], words: str) -> str:
@@ -68,6 +70,20 @@ def test_a_decade_is_drawn_on_from_the_last_two_plans() -> None:
     ]
     assert "| 1002 " in line(text(plan=planned), "10,000,000")
     assert "10,000,000" not in "\n".join(text(plan=planned[:1]))
+
+
+@pytest.mark.parametrize(("slowest", "word"), [(9.9, "held"), (10.1, "missed")])
+def test_the_slowest_landing_is_held_against_the_target(slowest: float, word: str) -> None:
+    found = line(text(watch=Landings(485, 4.0, [8.0, slowest, 7.0])), "nebulift watch")
+    assert word in found and "8.0 s" in found and f"{slowest:.1f} s (3 times)" in found
+
+
+def test_each_measurement_has_its_section() -> None:
+    merge = {"rows": 10, "seasons": 2, "wall_s": 1.0, "peak_mib": 20.0}
+    measured = {"watch": Landings(485, 4.0, [8.0]), "merge": merge, "kills": Kills()}
+    made = report.sections({**NOTHING, **measured}, "about")
+    assert list(made) == ["watch", "plans", "kills"]
+    assert all("about" in section.splitlines() for section in made.values())
 
 
 def test_kills_say_what_was_lost() -> None:

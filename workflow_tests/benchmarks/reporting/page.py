@@ -1,4 +1,4 @@
-"""RESULTS.md: one section for each benchmark, each rewritten by its own command."""
+"""RESULTS.md: sections that benchmarks write, each rewritten by the command that measures it."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from nebulift.files import write_text
 
 BENCHMARKS = Path(__file__).parents[1]
 RESULTS = BENCHMARKS / "RESULTS.md"
-SECTIONS = ("accuracy", "training", "scaling", "speed", "season", "pi")
+SECTIONS = ("accuracy", "training", "scaling", "speed", "season", "watch", "plans", "kills", "pi")
 _HEAD = "# Results of the benchmarks\n\nWritten by the commands in this folder; not by hand.\n"
 
 

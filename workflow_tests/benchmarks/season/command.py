@@ -1,4 +1,4 @@
-"""The command: time a night and a season of the whole workflow, and write the section on seasons of RESULTS.md.
+"""The command: time a night and a season of the whole workflow, and write the sections on them of RESULTS.md.
 
 Takes about half an hour on two quiet cores, and three quarters of an hour with --kills 200.
 """
@@ -35,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="nebulift-season-") as folder:
         measured = measure(given, Path(folder))
     about = described(sys.argv[1:] if arguments is None else arguments, "season", PACKAGES)
-    text = report.text_of(measured, about)
-    write_section(given.page, "season", text)
-    print(text)
+    for name, text in report.sections(measured, about).items():
+        write_section(given.page, name, text)
+        print(text)
     return 0
 
 

@@ -17,15 +17,25 @@ MOST_LANDED_S = 10.0
 DECADE = 10_000_000
 
 
-def text_of(measured: Mapping[str, Any], about: str) -> str:
-    """Return the section as Markdown; `about` says what it was measured with."""
-    targets = [*_night(measured["night"]), *_season(measured["season"]), *_watch(measured["watch"])]
-    targets += _slurm(measured["slurm"])
-    parts = ["## Seasons", about.strip("\n")]
-    if targets:
-        parts.append(markdown_table(["figure", "measured", "target", ""], targets))
-    parts += [*_plan(measured["plan"]), *_merge(measured["merge"]), *_kills(measured["kills"])]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+def sections(measured: Mapping[str, Any], about: str) -> dict[str, str]:
+    """Return the sections that were measured, by name, as Markdown; `about` says what they were measured with."""
+    targets = [*_night(measured["night"]), *_season(measured["season"]), *_slurm(measured["slurm"])]
+    watch = _watch(measured["watch"])
+    parts = {
+        "season": ("## Seasons", [_targets(targets)] if targets else []),
+        "watch": ("## A night that is watched", [_targets(watch)] if watch else []),
+        "plans": ("## Plans of long seasons", [*_plan(measured["plan"]), *_merge(measured["merge"])]),
+        "kills": ("## Killed again and again", _kills(measured["kills"])),
+    }
+    return {
+        name: "\n\n".join(part.strip("\n") for part in (title, about, *some)) + "\n"
+        for name, (title, some) in parts.items()
+        if some
+    }
+
+
+def _targets(rows: list[list[str]]) -> str:
+    return markdown_table(["figure", "measured", "target", ""], rows)
 
 
 def _night(night: Mapping[str, Any] | None) -> list[list[str]]:
@@ -117,7 +127,7 @@ def _plan(planned: Sequence[Mapping[str, Any]] | None) -> list[str]:
         rows.append([f"{DECADE:,}, drawn on", DECADE // 500, f"{drawn['wall_s']:.0f}", f"{drawn['cpu_s']:.0f}"])
         rows[-1].append(_megabytes(drawn))
     return [
-        "### Planning: dry runs over empty files, 500 a night",
+        "Dry runs over empty files, 500 a night:",
         markdown_table(["frames", "nights", "wall (s)", "CPU (s)", "memory of the main process (MB)"], rows),
     ]
 
@@ -153,4 +163,4 @@ def _kills(kills: Kills | None) -> list[str]:
             )
         ),
     ]
-    return ["### Killed again and again", markdown_table(["what", "number", "target: 0"], counts)]
+    return [markdown_table(["what", "number", "target: 0"], counts)]
