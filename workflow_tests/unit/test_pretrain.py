@@ -1,5 +1,6 @@
 """Weights made of simulated frames: from many cameras, none on two sides, and gone on with where they were ended."""
 
+import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 import torch
 
 from nebulift import cli
+from nebulift.commands import pretrain
 from nebulift.dataset.context import CONTEXT_SIZE
 from nebulift.model import phase_run, training
 from nebulift.model.network import build_network
+from nebulift.model.weights_file import SHIPPED_WEIGHTS
 from nebulift.simulate.drawn_set_ups import draw_set_up
 from nebulift.simulate.set_ups_for_development import DEVELOPMENT
 from nebulift.simulate.set_ups_for_test import TEST
@@ -154,3 +157,13 @@ def test_arguments_that_cannot_be_used_are_named(
 ) -> None:
     assert cli.main(["pretrain", *options.split()]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_options_it_is_the_command_of_the_weights_that_ship() -> None:
+    parser = argparse.ArgumentParser()
+    pretrain.add(parser.add_subparsers())
+    card = SHIPPED_WEIGHTS.with_suffix(".md").read_text(encoding="utf-8")
+    (made_by,) = re.findall(r"^- made by: nebulift pretrain (.+)$", card, re.MULTILINE)
+    output = ("pretrain", "--output", "w.safetensors")
+    assert len(made_by.split()) == 2 * 9
+    assert parser.parse_args([*output, *made_by.split()]) == parser.parse_args(output)

@@ -18,17 +18,17 @@ def add(commands: Commands) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the weights, a .safetensors file")
-    parser.add_argument("--frames", type=int, default=3000, help="frames to simulate")
+    parser.add_argument("--frames", type=int, default=2560, help="frames to simulate")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same weights")
     parser.add_argument("--width-px", type=int, default=640, help="width of a frame")
     parser.add_argument("--height-px", type=int, default=480, help="height of a frame")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="frames simulated side by side")
-    parser.add_argument("--epochs", type=int, default=12, help="most passes over the training frames")
-    parser.add_argument("--batch-size", type=int, default=32, help="frames per step")
+    parser.add_argument("--epochs", type=int, default=10, help="most passes over the training frames")
+    parser.add_argument("--batch-size", type=int, default=16, help="frames per step")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="largest learning rate")
     parser.add_argument("--threads", type=int, default=1, help="threads of training; another number, other weights")
     parser.add_argument(
-        "--precision", choices=("float32", "bfloat16"), default="float32", help="bfloat16 is faster on some processors"
+        "--precision", choices=("float32", "bfloat16"), default="bfloat16", help="bfloat16 is faster on some processors"
     )
     parser.add_argument("--cache", type=Path, default=Path("pretrain"), help="folder of previews and of what is undone")
     parser.set_defaults(run=_run)
