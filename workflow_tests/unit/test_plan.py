@@ -191,9 +191,9 @@ def test_a_small_file_is_known_by_its_content_whatever_its_date(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("frames", "most", "size"),
-    [(1, 256, 32), (256, 256, 32), (257, 256, 64), (500, 256, 64), (2000, 256, 256), (9000, 256, 256), (500, 7, 7)],
+    [(1, 256, 32), (128, 256, 32), (129, 256, 64), (500, 256, 128), (2000, 256, 256), (9000, 256, 256), (500, 7, 7)],
 )
-def test_a_job_takes_an_eighth_of_its_night(frames: int, most: int, size: int) -> None:
+def test_a_job_takes_a_quarter_of_its_night(frames: int, most: int, size: int) -> None:
     assert plan.frames_per_chunk(frames, most) == size
 
 

@@ -49,6 +49,7 @@ def test_a_file_has_landed_when_it_has_stayed_as_it_is(frame: Path) -> None:
     for second, landed in ((0.0, False), (1.9, False), (2.0, True)):
         clock.now = 1000 + second
         assert (frame.name in landing.look(listed(frame))) is landed
+        assert landing.waiting is not landed
     os.utime(frame, ns=(1, 1))
     assert not landing.look(listed(frame))
     clock.now += 2.0

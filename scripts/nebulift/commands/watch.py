@@ -22,7 +22,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="settings, as for the workflow")
     parser.add_argument("--cores", type=int, default=None, help="processor cores to use; all if not given")
     parser.add_argument(
-        "--settled", type=float, default=2.0, help="seconds for which a file has to stay as it is before it is read"
+        "--settled", type=float, default=1.0, help="seconds for which a file has to stay as it is before it is read"
     )
     parser.set_defaults(run=_run)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nebulift.nights.medians import weighted_median
+from nebulift.nights.medians import weighted_medians
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,8 @@ def hidden_fraction(
         return _hidden_stars(ratio, error)
     nearest = np.argsort(_squared_distances(places, places), axis=1, kind="stable")
     # The frame's own clear part: a veil over all of it is the transparency's matter.
-    light = [weighted_median(ratio[around], weight[around]) for around in nearest[:, :_AROUND]]
+    around = nearest[:, :_AROUND]
+    light = weighted_medians(ratio[around], weight[around])
     dimmed = _dimmed(ratio, error, min(float(np.quantile(light, _CLEAR_STARS)), 1.0))
     # Now and then a star is lost to a hot pixel or a neighbour: what hides one hides another beside it.
     dimmed = np.minimum(dimmed, dimmed[nearest[:, 1 : _NEIGHBOURS + 1]].max(axis=1))
@@ -45,7 +46,8 @@ def hidden_fraction(
 
 
 def _squared_distances(points: Array, places: Array) -> Array:
-    return np.asarray(((points[:, None] - places[None]) ** 2).sum(axis=2))
+    across, along = (np.subtract.outer(points[:, axis], places[:, axis]) for axis in range(2))
+    return np.asarray(across**2 + along**2)
 
 
 def _hidden_stars(ratio: Array, error: Array) -> float:

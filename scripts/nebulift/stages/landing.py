@@ -36,6 +36,11 @@ class Landing:
         self._settled, self._now = settled, now
         self._seen: dict[str, _Seen] = {}
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a file was there at the last look that may have landed before long."""
+        return any(one.whole is None for one in self._seen.values())
+
     def look(self, frames: Sequence[ListedFrame]) -> Mapping[str, State]:
         """Return the state of each frame that has landed, by its name."""
         now, seen, landed = self._now(), {}, {}

@@ -13,7 +13,7 @@ from nebulift.frames.listing import FRAME_SUFFIXES, ListedFrame, list_frames
 from nebulift.model.registry import RegistryError, promoted_model
 from nebulift.sorting.journal import JournalError, moved_frames
 
-_SMALLEST_CHUNK, _CHUNKS = 32, 8
+_SMALLEST_CHUNK, _CHUNKS = 32, 4
 
 
 def plan_night(
@@ -81,9 +81,9 @@ def ready_model(section: Mapping[str, Any]) -> str | None:
 
 
 def frames_per_chunk(frames: int, most: int) -> int:
-    """Return how many frames of a night a job scores: so many that its start matters little, and work for eight cores.
+    """Return how many frames of a night a job scores: so many that its start matters little, and work for four at once.
 
-    An eighth of the night, at least 32, at most `most`, in powers of two: a night that grows is seldom cut anew.
+    A quarter of the night, at least 32, at most `most`, in powers of two: a night that grows is seldom cut anew.
     """
     size = _SMALLEST_CHUNK
     while size * _CHUNKS < frames:

@@ -27,7 +27,7 @@ from nebulift.workflow import SNAKEFILE
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S, _LOOK_AGAIN_S = 1.0, 0.25
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 300.0
 _LINES_OF_A_FAILURE = 12
 _REFUSED = (ANOTHER_RUN, "LockException")
@@ -53,7 +53,7 @@ class Watch:
         night: str | None = None,
         configfiles: Sequence[Path] = (),
         cores: int | None = None,
-        settled: float = 2.0,
+        settled: float = 1.0,
     ) -> None:
         self._directory, self._folder = directory.absolute(), folder.absolute()
         list_frames(self._directory)
@@ -100,7 +100,7 @@ class Watch:
                     again = time.monotonic() + pause
                     pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
-                time.sleep(LOOK_EVERY_S)
+                time.sleep(_LOOK_AGAIN_S if self._landing.waiting else LOOK_EVERY_S)
 
     def _look(self) -> Mapping[str, State]:
         try:
