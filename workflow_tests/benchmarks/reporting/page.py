@@ -6,7 +6,7 @@ from nebulift.files import write_text
 
 BENCHMARKS = Path(__file__).parents[1]
 RESULTS = BENCHMARKS / "RESULTS.md"
-SECTIONS = ("accuracy", "training", "scaling", "speed", "season", "watch", "plans", "kills", "pi")
+SECTIONS = ("accuracy", "training", "scaling", "speed", "night", "season", "watch", "plans", "kills", "pi")
 _HEAD = "# Results of the benchmarks\n\nWritten by the commands in this folder; not by hand.\n"
 
 

@@ -19,11 +19,11 @@ DECADE = 10_000_000
 
 def sections(measured: Mapping[str, Any], about: str) -> dict[str, str]:
     """Return the sections that were measured, by name, as Markdown; `about` says what they were measured with."""
-    targets = [*_night(measured["night"]), *_season(measured["season"]), *_slurm(measured["slurm"])]
-    watch = _watch(measured["watch"])
+    season = [*_season(measured["season"]), *_slurm(measured["slurm"])]
     parts = {
-        "season": ("## Seasons", [_targets(targets)] if targets else []),
-        "watch": ("## A night that is watched", [_targets(watch)] if watch else []),
+        "night": ("## A night beside the bare scorer", _targets(_night(measured["night"]))),
+        "season": ("## Seasons", _targets(season)),
+        "watch": ("## A night that is watched", _targets(_watch(measured["watch"]))),
         "plans": ("## Plans of long seasons", [*_plan(measured["plan"]), *_merge(measured["merge"])]),
         "kills": ("## Killed again and again", _kills(measured["kills"])),
     }
@@ -34,8 +34,8 @@ def sections(measured: Mapping[str, Any], about: str) -> dict[str, str]:
     }
 
 
-def _targets(rows: list[list[str]]) -> str:
-    return markdown_table(["figure", "measured", "target", ""], rows)
+def _targets(rows: list[list[str]]) -> list[str]:
+    return [markdown_table(["figure", "measured", "target", ""], rows)] if rows else []
 
 
 def _night(night: Mapping[str, Any] | None) -> list[list[str]]:
