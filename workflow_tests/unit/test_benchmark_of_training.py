@@ -8,6 +8,7 @@ import pytest
 from benchmarks.training import channels, command, inference, pace, starts, verdicts
 from benchmarks.training.nights import FIRST_SEED
 from benchmarks.training.records import Plan, Record
+from nebulift.simulate.night import tiny_night
 
 
 def started(weights: str, seed: int, accuracy: float, auc: float) -> Record:
@@ -146,3 +147,11 @@ def test_the_halves_share_no_night() -> None:
     # Seeds are counted up from the first of a half, by less than lies between the two.
     first, second = (FIRST_SEED[half] for half in ("development", "test"))
     assert abs(first - second) >= 1_000_000
+
+
+def test_the_plain_loop_learns_from_files_and_is_asked_about_others(tmp_path: Path) -> None:
+    night = tiny_night(tmp_path, frames=6, seed=1)
+    files = sorted(tmp_path.glob("*.fits"))
+    assert len(files) == len(night)
+    record = pace._plain(files[:4], [0, 1, 0, 1], files[4:], [0, 1], epochs=1)
+    assert record["epochs_per_hour"] > 0 and record["right"] in (0.0, 0.5, 1.0)

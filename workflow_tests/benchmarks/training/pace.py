@@ -100,7 +100,7 @@ def _plain(
 
 def _picture(file: Path) -> Tensor:
     pixels = np.asarray(fits.getdata(file), dtype=np.float32)
-    low, high = np.percentile(pixels, (1, 99.5))
+    low, high = (float(limit) for limit in np.percentile(pixels, (1, 99.5)))
     small = cv2.resize(np.clip((pixels - low) / max(high - low, 1e-6), 0, 1), (224, 224), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.repeat(small[None], 3, axis=0))
 
