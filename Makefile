@@ -6,7 +6,7 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 DEMO := demo
-# Tests that run side by side, a file each; those over Slurm wait more than they work. Each may take 2 GB.
+# Tests that run side by side, a file each; those over Slurm wait more than they work.
 TESTERS ?= 3
 
 VENV := .venv
@@ -47,7 +47,7 @@ lint: setup
 config: setup
 	$(BIN)/python -m nebulift.config
 
-# The tables and plots in workflow_tests/benchmarks; two hours on two cores. Their peers are used where they are installed:
+# The tables and plots in workflow_tests/benchmarks; some hours on two cores. Their peers are used where they are installed:
 # Debian's source-extractor and siril, and workflow_tests/benchmarks/requirements.txt.
 benchmarks: setup
 	$(BIN)/python workflow_tests/benchmarks/accuracy

@@ -13,6 +13,7 @@ from benchmarks.accuracy.command import main as accuracy
 from benchmarks.accuracy.lines import Segment, best_match, crossing_trail, inner_trail
 from benchmarks.accuracy.records import Measure, Outcome, Plan, Rate, percentile_95, rms
 from benchmarks.reporting.intervals import wilson
+from benchmarks.reporting.machine import described
 from benchmarks.reporting.page import write_section
 from benchmarks.reporting.tables import markdown_table, percent
 from benchmarks.speed.command import main as speed
@@ -37,6 +38,12 @@ def test_an_interval_without_trials_says_nothing() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
     with pytest.raises(ValueError, match="3 of 2"):
         wilson(3, 2)
+
+
+def test_the_command_is_told_without_the_places_of_files() -> None:
+    arguments = ["--only", "night", "watch", "--folder", "/a", "--page=/b.md", "--kills", "2", "--output", "/c"]
+    told = described(arguments, "season").splitlines()[-1]
+    assert told == "- `python workflow_tests/benchmarks/season --only night watch --kills 2`"
 
 
 def test_a_table_is_markdown_even_with_bars_in_its_cells() -> None:

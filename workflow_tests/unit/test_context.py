@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from nebulift.dataset.context import (
     write_context,
 )
 from nebulift.dataset.preview_features import FEATURES
+from nebulift.frames.listing import list_frames
 from nebulift.labels.checks import CHECKS
+from nebulift.scoring.score import ScoringSettings
+from nebulift.simulate.night import tiny_night
+from nebulift.stages.label import label_rows
+from nebulift.stages.score import score_chunk
+from nebulift.tables import read_table
+from unit.builders import label_settings
 
 CHECKED = 1 + 2 * FEATURES
 
@@ -84,6 +92,15 @@ def test_without_its_group_only_a_frames_own_checks_are_told() -> None:
     (lone,) = contexts(features(1), ["a"], [json.dumps({"streak_significance": 0.4, "star_count": 0.9})])
     assert np.array_equal(without_group(told), lone)
     assert not without_group(alone(1)[0]).any()
+
+
+def test_what_is_measured_of_a_lone_frame_needs_no_group(tmp_path: Path) -> None:
+    tiny_night(tmp_path / "raw", frames=1, seed=1)
+    score_chunk("n", list_frames(tmp_path / "raw"), tmp_path / "scores.tsv", tmp_path, ScoringSettings())
+    (row,) = label_rows(read_table(tmp_path / "scores.tsv", "scores"), label_settings())
+    (told,) = contexts(features(1), ["n"], [row["qualities"]])
+    assert np.count_nonzero(told[CHECKED:-1]) >= 5
+    assert np.array_equal(without_group(told), told)
 
 
 def test_a_context_is_read_back_to_the_bit() -> None:

@@ -11,16 +11,13 @@ def weighted_median(values: Array, weights: Array) -> float:
     told = np.isfinite(values)
     if not told.any():
         return float("nan")
-    values, weights = values[told], weights[told]
-    order = np.argsort(values, kind="stable")
-    summed = np.cumsum(weights[order]) - 0.5 * weights[order]
-    return float(np.interp(0.5 * weights.sum(), summed, values[order]))
+    return float(weighted_medians(values[told][None], weights[told][None])[0])
 
 
 def weighted_medians(values: Array, weights: Array) -> Array:
     """Return the weighted median (N,) of each row of values and weights (N, K), all of them numbers.
 
-    What `weighted_median` gives of a row, for many at once.
+    Where half of the weight is reached, each value standing in the middle of its own, and linear between two of them.
     """
     order = np.argsort(values, axis=1, kind="stable")
     values, weights = np.take_along_axis(values, order, axis=1), np.take_along_axis(weights, order, axis=1)

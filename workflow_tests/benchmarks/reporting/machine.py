@@ -14,13 +14,22 @@ import nebulift
 from nebulift.scoring.version import SCORER_VERSION
 
 PACKAGES = ("numpy", "opencv-python-headless", "sep", "numba", "astropy")
+_PLACES = {"--folder", "--output", "--page"}
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
 def described(arguments: Sequence[str], command: str, packages: Sequence[str] = PACKAGES) -> str:
-    """Return lines of Markdown: when, on what, with which versions and by which command line."""
+    """Return lines of Markdown: when, on what, with which versions and by which command line.
+
+    Where files were put (--folder, --output, --page) is left out: it changes nothing that is measured.
+    """
     versions = [f"Python {platform.python_version()}", *(f"{name} {_version(name)}" for name in packages)]
-    written = shlex.join(["python", f"workflow_tests/benchmarks/{command}", *arguments])
+    told = [
+        argument
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+        if not {before, argument.partition("=")[0]} & _PLACES
+    ]
+    written = shlex.join(["python", f"workflow_tests/benchmarks/{command}", *told])
     return (
         f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Nebulift {nebulift.__version__}, scorer {SCORER_VERSION}\n"
         f"- {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}\n"

@@ -1,6 +1,6 @@
 """The command: time a night and a season of the whole workflow, and write the sections on them of RESULTS.md.
 
-Takes about half an hour on two quiet cores, and three quarters of an hour with --kills 200.
+Takes three quarters of an hour on two quiet cores; --kills 200 takes longer.
 """
 
 import argparse
